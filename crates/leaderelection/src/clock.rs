@@ -24,7 +24,10 @@ pub trait Clock: Send + Sync {
 
     /// Both clocks.
     fn now(&self) -> Moment {
-        Moment { mono: self.mono(), wall: self.wall() }
+        Moment {
+            mono: self.mono(),
+            wall: self.wall(),
+        }
     }
 }
 
@@ -43,7 +46,11 @@ impl Clock for SystemClock {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     fn mono(&self) -> MonoTime {
         let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
-        MonoTime::from_nanos(time.tv_sec.saturating_mul(1_000_000_000).saturating_add(time.tv_nsec))
+        MonoTime::from_nanos(
+            time.tv_sec
+                .saturating_mul(1_000_000_000)
+                .saturating_add(time.tv_nsec),
+        )
     }
 
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
@@ -58,7 +65,10 @@ impl Clock for SystemClock {
         Utc::now()
     }
 
-    #[allow(clippy::disallowed_methods, reason = "slices against the clock are the remedy that the ban asks for")]
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "slices against the clock are the remedy that the ban asks for"
+    )]
     async fn sleep_until(&self, deadline: MonoTime) {
         loop {
             let left = deadline.since(self.mono());
@@ -88,12 +98,16 @@ impl Clock for PausedClock {
         static ORIGIN: OnceLock<tokio::time::Instant> = OnceLock::new();
         let now = tokio::time::Instant::now();
         let origin = *ORIGIN.get_or_init(|| now);
-        MonoTime::ZERO.after(now.saturating_duration_since(origin)).before(origin.saturating_duration_since(now))
+        MonoTime::ZERO
+            .after(now.saturating_duration_since(origin))
+            .before(origin.saturating_duration_since(now))
     }
 
     fn wall(&self) -> DateTime<Utc> {
         let start = DateTime::from_timestamp(PAUSED_WALL_SECONDS, 0).unwrap_or_default();
-        start.checked_add_signed(chrono::TimeDelta::nanoseconds(self.mono().as_nanos())).unwrap_or(start)
+        start
+            .checked_add_signed(chrono::TimeDelta::nanoseconds(self.mono().as_nanos()))
+            .unwrap_or(start)
     }
 
     #[allow(clippy::disallowed_methods, reason = "the paused timer is this clock")]

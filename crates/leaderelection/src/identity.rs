@@ -20,7 +20,11 @@ impl Identity {
     /// When it is empty.
     pub fn new(name: impl Into<String>) -> Result<Self, EmptyIdentity> {
         let name = name.into();
-        if name.is_empty() { Err(EmptyIdentity) } else { Ok(Self(name)) }
+        if name.is_empty() {
+            Err(EmptyIdentity)
+        } else {
+            Ok(Self(name))
+        }
     }
 
     /// `hostname_uuid`, the convention of Kubernetes' components: unique to this process and this call.

@@ -2,6 +2,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod clock;
+pub mod election;
 mod identity;
 pub mod lock;
 mod moment;
@@ -15,8 +16,8 @@ pub use identity::{EmptyIdentity, FencingToken, Identity, Version};
 pub use lock::MockResourceLock;
 #[doc(inline)]
 pub use lock::{
-    Capabilities, Content, Expected, LockError, LockErrorKind, Observation, ObservationStream, ResourceLock, Swap,
-    Unreadable,
+    Capabilities, Content, Expected, LockError, LockErrorKind, Observation, ObservationStream, ResourceLock,
+    Swap, Unreadable,
 };
 pub use moment::{Moment, MonoTime};
 pub use record::{LeaderElectionRecord, RecordError};

@@ -197,14 +197,20 @@ pub struct Unreadable {
 impl Observation {
     /// An object with a record.
     pub fn record(version: Version, record: LeaderElectionRecord) -> Self {
-        Self::Present { version, content: Content::Record(Arc::new(record)) }
+        Self::Present {
+            version,
+            content: Content::Record(Arc::new(record)),
+        }
     }
 
     /// An object whose content is `json`: a record, or unreadable with the reason.
     pub fn from_json(version: Version, json: &[u8]) -> Self {
         let content = match LeaderElectionRecord::from_json(json) {
             Ok(record) => Content::Record(Arc::new(record)),
-            Err(error) => Content::Unreadable(Arc::new(Unreadable { raw: json.to_owned(), reason: error.to_string() })),
+            Err(error) => Content::Unreadable(Arc::new(Unreadable {
+                raw: json.to_owned(),
+                reason: error.to_string(),
+            })),
         };
         Self::Present { version, content }
     }
@@ -247,7 +253,12 @@ pub struct LockError {
 impl LockError {
     /// A failure of a kind, said in words that name the store and what was asked of it.
     pub fn new(kind: LockErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into().into(), retry_after: None, source: None }
+        Self {
+            kind,
+            message: message.into().into(),
+            retry_after: None,
+            source: None,
+        }
     }
 
     /// Adds the error that caused it.
@@ -288,7 +299,9 @@ impl fmt::Display for LockError {
 
 impl StdError for LockError {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.source.as_ref().map(|source| &**source as &(dyn StdError + 'static))
+        self.source
+            .as_ref()
+            .map(|source| &**source as &(dyn StdError + 'static))
     }
 }
 

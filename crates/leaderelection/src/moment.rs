@@ -14,6 +14,8 @@ pub struct MonoTime(i64);
 impl MonoTime {
     /// The clock's origin.
     pub const ZERO: Self = Self(0);
+    /// Before every moment.
+    pub const PAST: Self = Self(i64::MIN);
     /// A deadline that is never reached.
     pub const NEVER: Self = Self(i64::MAX);
 
@@ -48,7 +50,11 @@ impl MonoTime {
     /// stay finite.
     #[must_use]
     pub(crate) fn rebased(self, origin: Self, floor: Self) -> Self {
-        if self == Self::NEVER { self } else { Self(self.0.saturating_sub(origin.0)).max(floor) }
+        if self == Self::NEVER {
+            self
+        } else {
+            Self(self.0.saturating_sub(origin.0)).max(floor)
+        }
     }
 }
 

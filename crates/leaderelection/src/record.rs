@@ -70,7 +70,9 @@ impl LeaderElectionRecord {
     /// When the bytes are not a JSON object, or a known field has a type or a form that no client writes. The error
     /// names the field and shows the value.
     pub fn from_json(json: &[u8]) -> Result<Self, RecordError> {
-        serde_json::from_slice(json).map_err(|error| RecordError { reason: error.to_string() })
+        serde_json::from_slice(json).map_err(|error| RecordError {
+            reason: error.to_string(),
+        })
     }
 
     /// Writes the record as the Go package does, unknown fields after the known ones.
@@ -123,7 +125,8 @@ impl<'de> Visitor<'de> for RecordVisitor {
         while let Some(name) = map.next_key::<String>()? {
             let raw: Box<RawValue> = map.next_value()?;
             let raw = raw.get();
-            let field = |problem: &str| de::Error::custom(format!("{name}: {problem}, found {}", shorten(raw)));
+            let field =
+                |problem: &str| de::Error::custom(format!("{name}: {problem}, found {}", shorten(raw)));
             match name.to_ascii_lowercase().as_str() {
                 "holderidentity" => record.holder_identity = text(raw).map_err(field)?.unwrap_or_default(),
                 "leasedurationseconds" => record.lease_duration_seconds = integer(raw).map_err(field)?,
@@ -168,7 +171,11 @@ fn integer(raw: &str) -> Result<i64, &'static str> {
         return Err(EXPECTED);
     }
     // Only digits are left, so a failure is a number beyond 64 bits: as declared, saturating (SAFETY 7).
-    Ok(digits.parse().unwrap_or(if digits.starts_with('-') { i64::MIN } else { i64::MAX }))
+    Ok(digits.parse().unwrap_or(if digits.starts_with('-') {
+        i64::MIN
+    } else {
+        i64::MAX
+    }))
 }
 
 fn time(raw: &str) -> Result<Option<DateTime<Utc>>, &'static str> {

@@ -70,7 +70,9 @@ pub enum TimingError {
         renew_deadline: Duration,
     },
     /// Go's rule: there must be time for more than one try.
-    #[error("renew_deadline {renew_deadline:?} must be greater than retry_period {retry_period:?} x 1.2 = {least:?}")]
+    #[error(
+        "renew_deadline {renew_deadline:?} must be greater than retry_period {retry_period:?} x 1.2 = {least:?}"
+    )]
     RenewDeadlineTooShort {
         /// R.
         renew_deadline: Duration,
@@ -132,7 +134,13 @@ impl LeaseTiming {
         renew_deadline: Duration,
         retry_period: Duration,
     ) -> Result<Self, TimingError> {
-        Self { lease_duration, renew_deadline, retry_period, ..Self::default() }.validated()
+        Self {
+            lease_duration,
+            renew_deadline,
+            retry_period,
+            ..Self::default()
+        }
+        .validated()
     }
 
     /// Sets σ: how long after its deadline the work may still be stopping.
@@ -148,7 +156,11 @@ impl LeaseTiming {
     /// # Errors
     /// When it is too long for any clock.
     pub fn with_drain_timeout(self, drain_timeout: Duration) -> Result<Self, TimingError> {
-        Self { drain_timeout: Some(drain_timeout), ..self }.validated()
+        Self {
+            drain_timeout: Some(drain_timeout),
+            ..self
+        }
+        .validated()
     }
 
     /// Sets how long a call to the lock may take before the next one is sent. The late answer still counts.
@@ -156,7 +168,11 @@ impl LeaseTiming {
     /// # Errors
     /// When it is zero or longer than R.
     pub fn with_attempt_timeout(self, attempt_timeout: Duration) -> Result<Self, TimingError> {
-        Self { attempt_timeout: Some(attempt_timeout), ..self }.validated()
+        Self {
+            attempt_timeout: Some(attempt_timeout),
+            ..self
+        }
+        .validated()
     }
 
     /// Sets what is added to the wait for a rival: RetryPeriod of the Go leaders in the fleet, which lead until
@@ -172,11 +188,20 @@ impl LeaseTiming {
     /// instant (SAFETY 21). 0 counts as 1.
     #[must_use]
     pub fn with_expected_candidates(self, expected_candidates: u32) -> Self {
-        Self { expected_candidates, ..self }
+        Self {
+            expected_candidates,
+            ..self
+        }
     }
 
     fn validated(self) -> Result<Self, TimingError> {
-        let Self { lease_duration, renew_deadline, retry_period, stop_grace, .. } = self;
+        let Self {
+            lease_duration,
+            renew_deadline,
+            retry_period,
+            stop_grace,
+            ..
+        } = self;
         let attempt_timeout = self.attempt_timeout();
         let positive = [
             ("lease_duration", lease_duration),
@@ -189,26 +214,48 @@ impl LeaseTiming {
                 return Err(TimingError::Zero { name });
             }
         }
-        let others =
-            [("stop_grace", stop_grace), ("drain_timeout", self.drain_timeout()), ("rival_margin", self.rival_margin)];
+        let others = [
+            ("stop_grace", stop_grace),
+            ("drain_timeout", self.drain_timeout()),
+            ("rival_margin", self.rival_margin),
+        ];
         for (name, value) in positive.into_iter().chain(others) {
             if value > LONGEST {
-                return Err(TimingError::TooLong { name, value, limit: LONGEST });
+                return Err(TimingError::TooLong {
+                    name,
+                    value,
+                    limit: LONGEST,
+                });
             }
         }
         if lease_duration <= renew_deadline {
-            return Err(TimingError::LeaseNotAboveRenewDeadline { lease_duration, renew_deadline });
+            return Err(TimingError::LeaseNotAboveRenewDeadline {
+                lease_duration,
+                renew_deadline,
+            });
         }
         let least = retry_period * 6 / 5;
         if renew_deadline <= least {
-            return Err(TimingError::RenewDeadlineTooShort { renew_deadline, retry_period, least });
+            return Err(TimingError::RenewDeadlineTooShort {
+                renew_deadline,
+                retry_period,
+                least,
+            });
         }
         let least = renew_deadline + stop_grace;
         if lease_duration < least {
-            return Err(TimingError::StopGraceTooLong { lease_duration, renew_deadline, stop_grace, least });
+            return Err(TimingError::StopGraceTooLong {
+                lease_duration,
+                renew_deadline,
+                stop_grace,
+                least,
+            });
         }
         if attempt_timeout > renew_deadline {
-            return Err(TimingError::AttemptTimeoutTooLong { attempt_timeout, renew_deadline });
+            return Err(TimingError::AttemptTimeoutTooLong {
+                attempt_timeout,
+                renew_deadline,
+            });
         }
         Ok(self)
     }
@@ -278,7 +325,9 @@ impl LeaseTiming {
     /// margin (SAFETY 7).
     pub(crate) fn waited_out(&self, declared_seconds: i64) -> Duration {
         let declared = Duration::from_secs(u64::try_from(declared_seconds).unwrap_or(0));
-        self.lease_duration.max(declared).saturating_add(self.rival_margin)
+        self.lease_duration
+            .max(declared)
+            .saturating_add(self.rival_margin)
     }
 
     /// After how long without anything new a read verifies the watch: `S` of SAFETY 20.

@@ -1,0 +1,122 @@
+//! The swaps whose outcome is not known (SAFETY 9).
+
+use std::sync::Arc;
+
+use super::io::Purpose;
+use crate::lock::{Content, Expected};
+use crate::moment::MonoTime;
+use crate::record::LeaderElectionRecord;
+
+/// More are never pending: a retry beyond them repeats the last record, which needs no entry of its own.
+pub(super) const MOST_PENDING: usize = 8;
+
+/// Swaps that may have landed or may still land. All that name a version name the newest one known, so any newer
+/// version resolves them all; a create names none and is forgotten at `sent + R`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub(super) struct Attempts(Vec<Pending>);
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Pending {
+    pub(super) purpose: Purpose,
+    pub(super) creates: bool,
+    pub(super) record: Arc<LeaderElectionRecord>,
+    /// `sent + R` of the EARLIEST attempt with this record: the lease counts from there.
+    pub(super) valid_until: MonoTime,
+    /// Sent more than once: one failure does not tell that none can land.
+    repeated: bool,
+}
+
+impl Pending {
+    pub(super) fn new(
+        purpose: Purpose,
+        expected: Expected,
+        record: Arc<LeaderElectionRecord>,
+        valid_until: MonoTime,
+    ) -> Self {
+        Self {
+            purpose,
+            creates: expected == Expected::Absent,
+            record,
+            valid_until,
+            repeated: false,
+        }
+    }
+}
+
+impl Attempts {
+    /// Notes an attempt before it is sent, and returns the record that is to be sent: another one when the list is full.
+    /// `None`: nothing may be sent.
+    pub(super) fn note(
+        &mut self,
+        purpose: Purpose,
+        expected: Expected,
+        record: Arc<LeaderElectionRecord>,
+        valid_until: MonoTime,
+    ) -> Option<Arc<LeaderElectionRecord>> {
+        let creates = expected == Expected::Absent;
+        let same = |pending: &Pending| pending.purpose == purpose && pending.creates == creates;
+        if let Some(pending) = self
+            .0
+            .iter_mut()
+            .find(|pending| same(pending) && pending.record == record)
+        {
+            pending.repeated = true;
+            return Some(record);
+        }
+        if self.0.len() < MOST_PENDING {
+            self.0
+                .push(Pending::new(purpose, expected, Arc::clone(&record), valid_until));
+            return Some(record);
+        }
+        let last = self.0.iter_mut().rev().find(|pending| same(pending))?;
+        last.repeated = true;
+        Some(Arc::clone(&last.record))
+    }
+
+    /// A newer version shows `content`: returns the attempt that brought it, if one did. None that names a version can
+    /// land any more.
+    pub(super) fn resolve(&mut self, content: &Content) -> Option<Pending> {
+        let landed = match content {
+            Content::Record(record) => self.0.iter().position(|pending| pending.record == *record),
+            Content::Empty | Content::Unreadable(_) => None,
+        };
+        let landed = landed.map(|at| self.0.remove(at));
+        self.forget_versioned();
+        landed
+    }
+
+    /// Nothing that names a version can land any more.
+    pub(super) fn forget_versioned(&mut self) {
+        self.0.retain(|pending| pending.creates);
+    }
+
+    /// A create that is as old as a lease is forgotten; its record is waited out like a twin's if it lands after all.
+    pub(super) fn forget_creates(&mut self, now: MonoTime) {
+        self.0
+            .retain(|pending| !pending.creates || now < pending.valid_until);
+    }
+
+    /// The store said that this very attempt wrote nothing and never will.
+    pub(super) fn refused(&mut self, expected: Expected, record: &LeaderElectionRecord) {
+        let creates = expected == Expected::Absent;
+        self.0
+            .retain(|pending| pending.repeated || pending.creates != creates || *pending.record != *record);
+    }
+
+    /// Everything is forgotten: what lands after all is waited out.
+    pub(super) fn forget_all(&mut self) {
+        self.0.clear();
+    }
+
+    /// Whether an acquisition may still land on this state.
+    pub(super) fn acquiring(&self, expected: Expected) -> bool {
+        let creates = expected == Expected::Absent;
+        self.0
+            .iter()
+            .any(|pending| pending.purpose == Purpose::Acquire && pending.creates == creates)
+    }
+
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Pending> {
+        self.0.iter_mut()
+    }
+}

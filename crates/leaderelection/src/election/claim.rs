@@ -1,0 +1,67 @@
+//! Strict mode: where there is no record, lead only when a claim on it has stood for a lease (SAFETY 18).
+//!
+//! Absence has no version, so a deletion cannot be told from a first start. A leader whose record was deleted sees it by
+//! `sent + R` at the latest, and a claim leads only after L. Waiting first and creating then is not safe: the wait must
+//! lie behind the create.
+
+use super::Election;
+use super::io::ElectionEvent;
+use crate::identity::FencingToken;
+use crate::moment::{Moment, MonoTime};
+
+impl Election {
+    /// A claim of this process is the newest content. It is not one's own to replace at once: it has to ripen.
+    pub(super) fn claimed(&mut self, now: Moment, valid_until: MonoTime) {
+        self.seen.own = false;
+        self.wait_out(now, self.seen.last_seconds);
+        if self.held.is_some() {
+            // Created once more after a deletion: whatever was held on the old object is over.
+            self.lose(now, super::io::LossReason::RecordGone);
+            return;
+        }
+        if !self.is_idle() {
+            return;
+        }
+        let (Some(version), Some(record)) = (self.seen.version, self.seen.record()) else {
+            return;
+        };
+        let (token, transitions) = (FencingToken::from_version(version), record.leader_transitions);
+        if now.mono < valid_until.before(self.config.timer_lead) {
+            let waits = self.config.timing.waited_out(self.seen.last_seconds);
+            self.event(ElectionEvent::Claimed(waits));
+            self.hold(now, token, transitions, valid_until, Some(now.mono.after(waits)));
+        } else {
+            self.event(ElectionEvent::AcquiredTooLate);
+            self.campaign_at = now.mono.after(self.config.timing.lease_duration());
+        }
+    }
+
+    /// The claim's object has a version that this process did not see itself write: it waits anew.
+    pub(super) fn restart_claim(&mut self, now: Moment) {
+        let waits = self.config.timing.waited_out(self.seen.last_seconds);
+        if let Some(ripe_at) = self.held.as_mut().and_then(|held| held.ripe_at.as_mut()) {
+            *ripe_at = now.mono.after(waits);
+        }
+    }
+
+    /// A claim that was not renewed in time is waited out like a rival's lease.
+    pub(super) fn lapse_claim(&mut self, now: Moment) {
+        self.held = None;
+        self.attempts.forget_all();
+        self.seen.own = false;
+        self.wait_out(now, self.seen.last_seconds);
+        self.event(ElectionEvent::ClaimLapsed);
+    }
+
+    pub(super) fn is_claim(&self) -> bool {
+        self.held.as_ref().is_some_and(|held| held.ripe_at.is_some())
+    }
+
+    /// A claim is given up without a word: freeing it would let others skip the wait.
+    pub(super) fn abandon_claim(&mut self) {
+        if self.is_claim() {
+            self.held = None;
+            self.attempts.forget_all();
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! The records that are written. Every write changes the record (SAFETY 6).
+
+use std::sync::Arc;
+
+use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
+
+use super::ElectionConfig;
+use crate::lock::Content;
+use crate::record::LeaderElectionRecord;
+
+/// 9999-12-31T23:59:59Z: no client reads a later year, so no clock is followed beyond it.
+const LAST_SECOND: i64 = 253_402_300_799;
+/// 0001-01-01T00:00:00Z, Go's zero time, which it writes as null.
+const FIRST_SECOND: i64 = -62_135_596_800;
+
+fn at_second(second: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp(second.clamp(FIRST_SECOND + 1, LAST_SECOND), 0).unwrap_or_default()
+}
+
+/// The wall clock in the whole seconds that a record holds.
+fn whole(wall: DateTime<Utc>) -> DateTime<Utc> {
+    at_second(wall.trunc_subsecs(0).timestamp())
+}
+
+/// A record that begins a term or a claim. A create has no base and writes transitions 0; every other acquisition adds
+/// one, also when the same identity comes back (SAFETY 16). It takes the wall clock as it is (SAFETY 6).
+pub(super) fn acquisition(
+    config: &ElectionConfig,
+    base: Option<&Content>,
+    last_transitions: i64,
+    wall: DateTime<Utc>,
+) -> Arc<LeaderElectionRecord> {
+    let wall = whole(wall);
+    let (transitions, unknown_fields) = match base {
+        None => (0, Vec::new()),
+        Some(Content::Record(record)) => (
+            record.leader_transitions.saturating_add(1),
+            record.unknown_fields.clone(),
+        ),
+        Some(Content::Empty) => (1, Vec::new()),
+        Some(Content::Unreadable(_)) => (last_transitions.saturating_add(1), Vec::new()),
+    };
+    let record = LeaderElectionRecord {
+        holder_identity: config.identity.as_str().to_owned(),
+        lease_duration_seconds: config.timing.written_seconds(),
+        acquire_time: Some(wall),
+        renew_time: Some(wall),
+        leader_transitions: transitions,
+        unknown_fields,
+    };
+    changed(record, base)
+}
+
+/// The next record of a term: its whole second grows with every write, also when the wall clock stands or steps back.
+pub(super) fn renewal(base: &LeaderElectionRecord, wall: DateTime<Utc>) -> Arc<LeaderElectionRecord> {
+    let wall = whole(wall).timestamp();
+    let last = base.renew_time.map_or(wall - 1, |time| time.timestamp());
+    // A base at the end of year 9999 cannot be exceeded: it is not followed, and the record must change all the same.
+    let next = match wall.max(last.saturating_add(1)) {
+        next if next <= LAST_SECOND => next,
+        _ if wall != last => wall,
+        _ => last - 1,
+    };
+    Arc::new(LeaderElectionRecord {
+        renew_time: Some(at_second(next)),
+        ..base.clone()
+    })
+}
+
+/// The record that lets others lead at once: no holder, one second, both times now, transitions kept (SAFETY 12).
+/// Go, fabric8 and Python's LeaseLock take it at once.
+pub(super) fn release(base: Option<&Content>, wall: DateTime<Utc>) -> Arc<LeaderElectionRecord> {
+    let wall = whole(wall);
+    let kept = match base {
+        Some(Content::Record(record)) => LeaderElectionRecord::clone(record),
+        Some(Content::Empty | Content::Unreadable(_)) | None => LeaderElectionRecord::default(),
+    };
+    let record = LeaderElectionRecord {
+        holder_identity: String::new(),
+        lease_duration_seconds: 1,
+        acquire_time: Some(wall),
+        renew_time: Some(wall),
+        ..kept
+    };
+    changed(record, base)
+}
+
+/// A free record over a free record of the same second would be an equal write, after which a pending acquisition could
+/// still land.
+fn changed(mut record: LeaderElectionRecord, base: Option<&Content>) -> Arc<LeaderElectionRecord> {
+    if let Some(Content::Record(base)) = base {
+        if **base == record {
+            record.renew_time = record
+                .renew_time
+                .and_then(|time| time.checked_add_signed(TimeDelta::seconds(1)));
+        }
+    }
+    Arc::new(record)
+}

@@ -1,0 +1,136 @@
+//! Shifting everything that only ever grows, so that a model's states are finite. Versions and contents are only compared
+//! and moments are only compared with now, so that behaviour does not change; a test shows it.
+
+use std::sync::Arc;
+
+use chrono::TimeDelta;
+
+use super::Election;
+use super::ending::{Ending, Release};
+use super::held::Work;
+use super::io::{Attempt, Read};
+use super::observed::State;
+use crate::identity::{FencingToken, Version};
+use crate::lock::{Content, Expected};
+use crate::moment::MonoTime;
+use crate::record::LeaderElectionRecord;
+
+/// By how much everything is shifted down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shift {
+    /// The candidate's clock; what lies before it becomes zero.
+    pub now: MonoTime,
+    /// The versions of the lock; those below it become zero.
+    pub version: u64,
+    /// The wall clock, in seconds.
+    pub seconds: i64,
+    /// The transitions in records.
+    pub transitions: i64,
+}
+
+impl Shift {
+    fn time(&self, time: &mut MonoTime) {
+        *time = time.rebased(self.now, MonoTime::ZERO);
+    }
+
+    fn version(&self, version: &mut Version) {
+        *version = Version::new(version.get().saturating_sub(self.version));
+    }
+
+    fn expected(&self, expected: &mut Expected) {
+        if let Expected::Version(version) = expected {
+            self.version(version);
+        }
+    }
+
+    /// Shifts a record.
+    pub fn record(&self, record: &LeaderElectionRecord) -> LeaderElectionRecord {
+        let second = |time: chrono::DateTime<chrono::Utc>| {
+            time.checked_sub_signed(TimeDelta::try_seconds(self.seconds).unwrap_or_default())
+                .unwrap_or(time)
+        };
+        LeaderElectionRecord {
+            acquire_time: record.acquire_time.map(second),
+            renew_time: record.renew_time.map(second),
+            leader_transitions: record.leader_transitions.saturating_sub(self.transitions),
+            ..record.clone()
+        }
+    }
+
+    fn shared_record(&self, record: &mut Arc<LeaderElectionRecord>) {
+        *record = Arc::new(self.record(record));
+    }
+
+    /// Shifts what an object holds.
+    pub fn content(&self, content: &Content) -> Content {
+        match content {
+            Content::Record(record) => Content::Record(Arc::new(self.record(record))),
+            Content::Empty | Content::Unreadable(_) => content.clone(),
+        }
+    }
+
+    /// Shifts a swap on its way. Sends further back than `oldest` before now are all the same.
+    pub fn attempt(&self, attempt: &mut Attempt, oldest: std::time::Duration) {
+        attempt.sent = attempt.sent.rebased(self.now, MonoTime::ZERO.before(oldest));
+        attempt.known.iter_mut().for_each(|version| self.version(version));
+        self.expected(&mut attempt.expected);
+        self.shared_record(&mut attempt.record);
+    }
+
+    /// Shifts a read on its way. Sends further back than `oldest` before now are all the same.
+    pub fn read(&self, read: &mut Read, oldest: std::time::Duration) {
+        read.sent = read.sent.rebased(self.now, MonoTime::ZERO.before(oldest));
+        read.known.iter_mut().for_each(|version| self.version(version));
+    }
+}
+
+impl Election {
+    /// The same machine with its clock, versions, seconds and transitions shifted down. Its future behaviour is the same,
+    /// shifted.
+    pub fn normalise(&mut self, by: &Shift) {
+        self.seen
+            .version
+            .iter_mut()
+            .chain(&mut self.seen.sure)
+            .for_each(|version| by.version(version));
+        if let State::Present(content) = &mut self.seen.state {
+            *content = by.content(content);
+        }
+        self.seen.last_transitions = self.seen.last_transitions.saturating_sub(by.transitions);
+        by.time(&mut self.seen.takeable_at);
+        for pending in self.attempts.iter_mut() {
+            by.shared_record(&mut pending.record);
+            by.time(&mut pending.valid_until);
+        }
+        if let Some(held) = &mut self.held {
+            held.token = FencingToken::new(held.token.get().saturating_sub(by.version));
+            held.transitions = held.transitions.saturating_sub(by.transitions);
+            by.time(&mut held.valid_until);
+            by.time(&mut held.at_risk_at);
+            held.ripe_at.iter_mut().for_each(|time| by.time(time));
+        }
+        if let Work::Stopping { drop_at, .. } = &mut self.work {
+            by.time(drop_at);
+        }
+        if let Ending::StepDown(until) | Ending::Stop(until) = &mut self.ending {
+            by.time(until);
+        }
+        if let Some(Release { until, sent_on, .. }) = &mut self.release {
+            by.time(until);
+            sent_on.iter_mut().for_each(|expected| by.expected(expected));
+        }
+        let reading = &mut self.reading;
+        for time in [
+            &mut self.campaign_at,
+            &mut self.write_at,
+            &mut self.cas_busy_until,
+            &mut reading.watch_at,
+            &mut reading.wanted_at,
+            &mut reading.poll_at,
+            &mut reading.check_at,
+        ] {
+            by.time(time);
+        }
+        reading.busy_until.iter_mut().for_each(|time| by.time(time));
+    }
+}

@@ -1,0 +1,366 @@
+//! What is known of the lock, and the rival's lease: counted from the receipt of a record not seen before (SAFETY 1).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::attempts::Pending;
+use super::io::{ElectionEvent, LossReason, Purpose};
+use super::{Election, Variant};
+use crate::identity::Version;
+use crate::lock::{Content, Observation};
+use crate::moment::{Moment, MonoTime};
+use crate::record::LeaderElectionRecord;
+
+/// A declared lease longer than this is respected, but reported.
+const LONG_LEASE_SECONDS: i64 = 24 * 60 * 60;
+
+/// The newest state known of the lock.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Seen {
+    /// The newest version known, from any source (SAFETY 4).
+    pub(super) version: Option<Version>,
+    /// The highest version that a linearizable answer has shown (SAFETY 19).
+    pub(super) sure: Option<Version>,
+    pub(super) state: State,
+    /// This process wrote the content, and no claim hangs on it: it may be replaced at once (SAFETY 16).
+    pub(super) own: bool,
+    /// From when on the state may be replaced: `received + D` for a rival's record, `received` for a free one.
+    pub(super) takeable_at: MonoTime,
+    /// `D`: for how long the content is waited out.
+    pub(super) waited_out: Duration,
+    /// The last readable duration that somebody else declared under this name, in seconds (SAFETY 17, SAFETY 18).
+    pub(super) last_seconds: i64,
+    /// The last readable transitions under this name.
+    pub(super) last_transitions: i64,
+    /// A record has been seen in this life (SAFETY 16: only the first may be an earlier life's).
+    pub(super) any_record: bool,
+    /// The first record of this life stands under the exclusive identity: taking it over is a claim in strict mode.
+    pub(super) earlier_life: bool,
+    /// The store went back; this candidate does not lead until a newer version than the highest comes (SAFETY 19).
+    pub(super) went_back: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) enum State {
+    /// Nothing was read yet.
+    Unknown,
+    Absent,
+    Present(Content),
+}
+
+/// Where an observation comes from, which decides how an absence or an older version counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Source {
+    /// A linearizable answer to a question that was sent when this version was the newest known.
+    Answer(Option<Version>),
+    /// A watch: it may lag.
+    Watch,
+}
+
+impl Seen {
+    pub(super) fn new() -> Self {
+        Self {
+            version: None,
+            sure: None,
+            state: State::Unknown,
+            own: false,
+            takeable_at: MonoTime::NEVER,
+            waited_out: Duration::ZERO,
+            last_seconds: 0,
+            last_transitions: 0,
+            any_record: false,
+            earlier_life: false,
+            went_back: false,
+        }
+    }
+
+    pub(super) fn content(&self) -> Option<&Content> {
+        match &self.state {
+            State::Present(content) => Some(content),
+            State::Unknown | State::Absent => None,
+        }
+    }
+
+    pub(super) fn record(&self) -> Option<&Arc<LeaderElectionRecord>> {
+        match self.content() {
+            Some(Content::Record(record)) => Some(record),
+            _ => None,
+        }
+    }
+
+    /// Who holds, as far as it can be read.
+    fn holder(&self) -> Option<&str> {
+        self.record()
+            .filter(|record| !record.is_free())
+            .map(|record| record.holder_identity.as_str())
+    }
+
+    /// A record or something unreadable of somebody else, whose lease is waited out.
+    pub(super) fn follows(&self) -> bool {
+        !self.own
+            && match self.content() {
+                Some(Content::Record(record)) => !record.is_free(),
+                Some(Content::Unreadable(_)) => true,
+                Some(Content::Empty) | None => false,
+            }
+    }
+
+    /// This process's own record, not yet freed.
+    pub(super) fn own_held(&self) -> bool {
+        self.own && self.record().is_some_and(|record| !record.is_free())
+    }
+}
+
+impl Election {
+    /// Takes note of what the lock was at some moment. Only a newer version counts (SAFETY 4). Returns whether it was
+    /// news.
+    pub(super) fn observe(&mut self, now: Moment, observation: Observation, source: Source) -> bool {
+        match observation {
+            Observation::Present { version, content } => {
+                self.note_sure(source, version);
+                if self.is_newer(version) {
+                    self.newer(now, version, content);
+                    return true;
+                }
+                self.check_went_back(now, version, Some(content), source);
+                false
+            }
+            Observation::Absent { as_of: Some(version) } => {
+                self.note_sure(source, version);
+                if self.is_newer(version) {
+                    let news = self.seen.state != State::Absent;
+                    self.seen.version = Some(version);
+                    if news {
+                        self.gone(now);
+                    }
+                    return news;
+                }
+                self.check_went_back(now, version, None, source);
+                false
+            }
+            Observation::Absent { as_of: None } => match source {
+                // Without a version an absence counts only if the question was asked after the newest version was known.
+                Source::Answer(known) if known == self.seen.version => {
+                    let news = self.seen.state != State::Absent;
+                    if news {
+                        self.gone(now);
+                    }
+                    news
+                }
+                Source::Answer(_) => false,
+                Source::Watch => {
+                    if self.seen.state != State::Absent {
+                        self.reading.want(now.mono);
+                    }
+                    false
+                }
+            },
+        }
+    }
+
+    fn is_newer(&self, version: Version) -> bool {
+        if self.broken(Variant::AnyVersionAdopted) {
+            return self.seen.version != Some(version);
+        }
+        self.seen.version.is_none_or(|newest| version > newest)
+    }
+
+    fn note_sure(&mut self, source: Source, version: Version) {
+        if matches!(source, Source::Answer(_)) {
+            self.seen.sure = self.seen.sure.max(Some(version));
+        }
+    }
+
+    /// A linearizable answer that is older than what was known when it was asked for: the store went back (SAFETY 19).
+    fn check_went_back(&mut self, now: Moment, shown: Version, content: Option<Content>, source: Source) {
+        let (Some(newest), Source::Answer(known)) = (self.seen.version, source) else {
+            return;
+        };
+        if known != Some(newest) || shown >= newest {
+            return;
+        }
+        if self.seen.sure.is_some_and(|sure| shown < sure) {
+            self.went_back(now, Some(shown));
+            return;
+        }
+        // Only a watch has shown the higher version, and the store itself does not know it: the answer counts.
+        self.event(ElectionEvent::StoreWentBack {
+            highest: newest,
+            shown: Some(shown),
+        });
+        self.attempts.forget_all();
+        self.seen.version = Some(shown);
+        match content {
+            Some(content) => self.replace(now, content, None),
+            None => self.gone(now),
+        }
+    }
+
+    pub(super) fn went_back(&mut self, now: Moment, shown: Option<Version>) {
+        if !self.seen.went_back {
+            self.seen.went_back = true;
+            if let Some(highest) = self.seen.version {
+                self.event(ElectionEvent::StoreWentBack { highest, shown });
+            }
+        }
+        self.lose(now, LossReason::StoreWentBack);
+    }
+
+    /// There is nothing any more. A version that was named cannot be the newest again, so nothing that names it lands.
+    fn gone(&mut self, now: Moment) {
+        self.attempts.forget_versioned();
+        self.change_state(State::Absent);
+        self.seen.own = false;
+        self.seen.takeable_at = now.mono;
+        self.seen.waited_out = Duration::ZERO;
+        self.lose(now, LossReason::RecordGone);
+        self.heard(now);
+    }
+
+    /// A newer version: what brought it, and what does it mean for whom?
+    fn newer(&mut self, now: Moment, version: Version, content: Content) {
+        let landed = self.attempts.resolve(&content);
+        self.seen.version = Some(version);
+        self.seen.went_back = false;
+        if landed.is_none()
+            && self.seen.content() == Some(&content)
+            && !self.broken(Variant::EveryVersionRestarts)
+        {
+            // Somebody changed a label: the version moves, no lease does, neither one's own (SAFETY 9) nor the rival's
+            // (SAFETY 5). But a claim cannot tell it from its own create, landed once more after a deletion (SAFETY 18).
+            self.restart_claim(now);
+            self.reading
+                .silent_until_checked(now.mono, &self.config, &self.seen);
+            return;
+        }
+        self.replace(now, content, landed);
+    }
+
+    pub(super) fn replace(&mut self, now: Moment, content: Content, landed: Option<Pending>) {
+        let first = !self.seen.any_record;
+        self.change_state(State::Present(content));
+        match landed {
+            Some(pending) => self.landed(now, pending),
+            None => self.overtaken(now, first),
+        }
+        self.heard(now);
+    }
+
+    /// A write of this process is the newest content.
+    pub(super) fn landed(&mut self, now: Moment, pending: Pending) {
+        // A claim is nobody's to replace at once, not even one's own.
+        self.seen.own = !self.is_claim();
+        self.seen.takeable_at = now.mono;
+        match pending.purpose {
+            Purpose::Renew => {
+                // The read-back counts from the earliest send, never from the read (SAFETY 9), and a lost term stays
+                // lost (SAFETY 22).
+                let valid_until = if self.broken(Variant::ReadBackExtends) {
+                    now.mono.after(self.config.timing.renew_deadline())
+                } else {
+                    pending.valid_until
+                };
+                if now.mono < valid_until {
+                    self.extend(valid_until);
+                }
+                if self.held.is_none() && self.broken(Variant::LostTermRevived) && now.mono < valid_until {
+                    self.revive(now, valid_until);
+                }
+            }
+            Purpose::Acquire => self.acquired(now, pending.valid_until),
+            Purpose::Claim => self.claimed(now, pending.valid_until),
+            Purpose::Release => {}
+        }
+    }
+
+    /// The newest content is somebody else's: one's own term is over at once (SAFETY 11), and theirs is waited out.
+    fn overtaken(&mut self, now: Moment, first: bool) {
+        self.seen.own = false;
+        let (reason, free, declared, ours) = match self.seen.content() {
+            Some(Content::Record(record)) => (
+                LossReason::TakenBy(record.holder_identity.clone()),
+                record.is_free(),
+                record.lease_duration_seconds,
+                record.holder_identity == self.config.identity.as_str(),
+            ),
+            Some(Content::Unreadable(_)) => {
+                (LossReason::RecordUnreadable, false, self.seen.last_seconds, false)
+            }
+            Some(Content::Empty) | None => (LossReason::RecordGone, true, self.seen.last_seconds, false),
+        };
+        self.lose(now, reason);
+        self.seen.last_seconds = declared;
+        if free {
+            self.seen.takeable_at = now.mono;
+            self.seen.waited_out = Duration::ZERO;
+            return;
+        }
+        self.wait_out(now, declared);
+        if let Some(Content::Unreadable(unreadable)) = self.seen.content() {
+            let (reason, waited_out) = (unreadable.reason.clone(), self.seen.waited_out);
+            self.event(ElectionEvent::Unreadable { reason, waited_out });
+        }
+        if declared > LONG_LEASE_SECONDS {
+            let holder = self.seen.holder().unwrap_or_default().to_owned();
+            self.event(ElectionEvent::LongLease {
+                holder,
+                seconds: declared,
+            });
+        }
+        // Another holds: a step-down has done its duty (SAFETY 14).
+        self.campaign_at = now.mono;
+        if ours {
+            self.same_identity(now, first);
+        }
+    }
+
+    /// The rival's lease starts now: `max(own L, the record's duration)` and the margin (SAFETY 7).
+    pub(super) fn wait_out(&mut self, now: Moment, declared_seconds: i64) {
+        let declared = if self.broken(Variant::OwnDurationAlone) {
+            0
+        } else {
+            declared_seconds
+        };
+        self.seen.waited_out = self.config.timing.waited_out(declared);
+        self.seen.takeable_at = now.mono.after(self.seen.waited_out);
+    }
+
+    /// A record under one's own identity that this process did not write (SAFETY 16).
+    fn same_identity(&mut self, now: Moment, first: bool) {
+        if self.broken(Variant::IdentityTrusted) {
+            self.seen.own = true;
+            self.seen.takeable_at = now.mono;
+            return;
+        }
+        if first && self.config.exclusive_identity {
+            self.seen.takeable_at = now.mono;
+            self.seen.earlier_life = true;
+        } else {
+            self.event(ElectionEvent::SameIdentity { twin: !first });
+        }
+    }
+
+    fn change_state(&mut self, state: State) {
+        let before = self.seen.holder().map(str::to_owned);
+        let known = self.seen.state != State::Unknown;
+        self.seen.state = state;
+        self.seen.earlier_life = false;
+        if let Some(record) = self.seen.record() {
+            self.seen.last_transitions = record.leader_transitions;
+            self.seen.any_record = true;
+        }
+        let after = self.seen.holder().map(str::to_owned);
+        if before != after || !known {
+            self.event(ElectionEvent::HolderChanged(after));
+        }
+    }
+
+    /// Something new was heard: a retry need not wait, and the watch is not silent.
+    fn heard(&mut self, now: Moment) {
+        if self.held.is_none() {
+            self.write_at = now.mono;
+        }
+        self.reading
+            .silent_until_checked(now.mono, &self.config, &self.seen);
+    }
+}
