@@ -32,7 +32,9 @@ fn run(mut args: impl Iterator<Item = String>) -> Result<(), Box<dyn std::error:
     compiler
         .include_imports(imports)
         .include_source_info(source_info)
-        .open_files(files)?;
+        .open_files(files)
+        // Only `Debug` says which file and line.
+        .map_err(|error| format!("{error:?}"))?;
     Ok(std::fs::write(
         out.ok_or("-o FILE is missing")?,
         compiler.encode_file_descriptor_set(),
