@@ -162,6 +162,7 @@ impl Election {
         if let Some(held) = &mut self.held {
             if held.ripe_at.is_some_and(|ripe_at| ripe_at <= now.mono) && self.work == Work::None {
                 held.ripe_at = None;
+                self.seen.own = true;
                 self.start_work();
             }
         }
@@ -187,7 +188,12 @@ impl Election {
         }
         let Some(record) = self.seen.record() else { return };
         let record = compose::renewal(record, now.wall);
-        self.send(now, Purpose::Renew, record);
+        let purpose = if self.is_claim() {
+            Purpose::RenewClaim
+        } else {
+            Purpose::Renew
+        };
+        self.send(now, purpose, record);
     }
 
     pub(super) fn renew_at(&self) -> MonoTime {

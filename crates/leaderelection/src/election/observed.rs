@@ -248,29 +248,40 @@ impl Election {
 
     /// A write of this process is the newest content.
     pub(super) fn landed(&mut self, now: Moment, pending: Pending) {
-        // A claim is nobody's to replace at once, not even one's own.
-        self.seen.own = !self.is_claim();
+        self.seen.own = true;
         self.seen.takeable_at = now.mono;
         match pending.purpose {
-            Purpose::Renew => {
-                // The read-back counts from the earliest send, never from the read (SAFETY 9), and a lost term stays
-                // lost (SAFETY 22).
-                let valid_until = if self.broken(Variant::ReadBackExtends) {
-                    now.mono.after(self.config.timing.renew_deadline())
-                } else {
-                    pending.valid_until
-                };
-                if now.mono < valid_until {
-                    self.extend(valid_until);
-                }
-                if self.held.is_none() && self.broken(Variant::LostTermRevived) && now.mono < valid_until {
-                    self.revive(now, valid_until);
+            Purpose::Renew => self.renewed(now, pending.valid_until),
+            Purpose::RenewClaim => {
+                self.renewed(now, pending.valid_until);
+                if self.held.is_none() || self.is_claim() {
+                    // What is not yet, or no longer, a term is not one's own to replace at once (SAFETY 18).
+                    self.seen.own = false;
+                    self.wait_out(now, self.seen.last_seconds);
                 }
             }
             Purpose::Acquire => self.acquired(now, pending.valid_until),
             Purpose::Claim => self.claimed(now, pending.valid_until),
             Purpose::Release => {}
         }
+    }
+
+    /// A read-back counts from the earliest send, never from the read (SAFETY 9); what arrives after `sent + R` extends
+    /// nothing (SAFETY 1), and a lost term stays lost (SAFETY 22).
+    fn renewed(&mut self, now: Moment, valid_until: MonoTime) {
+        let from_the_read = self.broken(Variant::ReadBackExtends);
+        let valid_until = if from_the_read {
+            now.mono.after(self.config.timing.renew_deadline())
+        } else {
+            valid_until
+        };
+        if now.mono >= valid_until {
+            return;
+        }
+        if self.held.is_none() && self.broken(Variant::LostTermRevived) {
+            self.revive(now, valid_until);
+        }
+        self.extend(valid_until);
     }
 
     /// The newest content is somebody else's: one's own term is over at once (SAFETY 11), and theirs is waited out.
