@@ -1,0 +1,1 @@
+//! Faults of the store, and what the work notices of them.
