@@ -1,5 +1,13 @@
 //! The record against what other clients write: golden records, what is refused, and the round trip.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests speak by failing"
+)]
+
 use chrono::{DateTime, Utc};
 use leaderelection::LeaderElectionRecord;
 use proptest::prelude::*;

@@ -1,5 +1,13 @@
 //! Durations: what is accepted, what is refused with which numbers, and what follows from them.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests speak by failing"
+)]
+
 use std::time::Duration;
 
 use leaderelection::{LeaseTiming, TimingError};

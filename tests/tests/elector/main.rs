@@ -2,6 +2,14 @@
 //!
 //! Time moves only when every task waits, so a moment that is asserted is exact, and an hour takes no time.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests speak by failing"
+)]
+
 mod doubles;
 mod faults;
 mod guard;

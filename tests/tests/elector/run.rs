@@ -140,6 +140,28 @@ async fn a_stop_before_leading_just_ends() {
     assert_eq!(holder(&lock).as_deref(), Some("b"));
 }
 
+/// A stop and a term that begin at one instant: the work is not started any more, and the lease is given back.
+#[tokio::test(start_paused = true)]
+async fn no_work_starts_after_a_stop() {
+    let lock = MemoryLock::new();
+    let elector = candidate(lock.clone(), "a").build().unwrap();
+    let mut events = elector.events();
+    let mut started = false;
+    let stop = async {
+        // Ready in the very poll after the term has begun.
+        while !matches!(events.recv().await, Some(leaderelection::Event::Started { .. })) {}
+    };
+    let ended = elector
+        .run(stop, |_| {
+            started = true;
+            pending::<()>()
+        })
+        .await;
+    assert_eq!(ended, Ok(Ended::Stopped));
+    assert!(!started);
+    assert_eq!(holder(&lock).as_deref(), Some(""));
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_panic_releases_and_is_reported() {
     let lock = MemoryLock::new();

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use super::event::TermEnd;
+use tokio::sync::broadcast;
+
+use super::event::{EVENTS_KEPT, TermEnd};
 use super::{ElectionError, LeaderElector};
 use crate::clock::{Clock, SystemClock};
 use crate::election::{ElectionConfig, MissingRecord};
@@ -109,6 +111,7 @@ impl LeaderElectorBuilder {
             clock: self.clock,
             on_stopped: self.on_stopped,
             on_new_leader: self.on_new_leader,
+            events: broadcast::Sender::new(EVENTS_KEPT),
         })
     }
 }

@@ -13,7 +13,7 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use futures_util::FutureExt;
-use tokio::sync::mpsc;
+use tokio::sync::{broadcast, mpsc};
 
 use self::builder::{OnNewLeader, OnStopped};
 use self::driver::Driver;
@@ -54,6 +54,7 @@ pub struct LeaderElector {
     clock: Arc<dyn Clock>,
     on_stopped: Option<OnStopped>,
     on_new_leader: Option<OnNewLeader>,
+    events: broadcast::Sender<Event>,
 }
 
 /// How an election ended.
@@ -121,16 +122,13 @@ impl LeaderElector {
         loop {
             let leadership = tokio::select! {
                 biased;
-                _ = &mut stop, if !stopped => {
-                    stopped = true;
+                _ = &mut stop => {
+                    // A term that begins meanwhile has no work, so it is released at once.
                     handle.stop();
-                    continue;
+                    handle.ended().await?;
+                    return Ok(Ended::Stopped);
                 }
-                leadership = handle.new_leadership() => match leadership {
-                    Ok(leadership) => leadership,
-                    Err(ElectionError::Stopped) => return Ok(Ended::Stopped),
-                    Err(error) => return Err(error),
-                },
+                leadership = handle.new_leadership() => leadership?,
             };
             let term = Arc::clone(leadership.term());
             let end = {
@@ -160,9 +158,18 @@ impl LeaderElector {
                     handle.ended().await?;
                     return Err(ElectionError::WorkPanicked(message_of(&*panic)));
                 }
+                Some(Ok(_)) | None if stopped => {
+                    handle.ended().await?;
+                    return Ok(Ended::Stopped);
+                }
                 Some(Ok(_)) | None => {}
             }
         }
+    }
+
+    /// What happens in this election from its very start. A handle gives the same from when it is asked.
+    pub fn events(&self) -> Events {
+        Events::new(self.events.subscribe())
     }
 
     /// Starts the election on a task of its own.
@@ -173,7 +180,7 @@ impl LeaderElector {
     pub fn spawn(self) -> Result<ElectionHandle, ElectionError> {
         let runtime = tokio::runtime::Handle::try_current().map_err(|_| ElectionError::NoRuntime)?;
         let (sender, receiver) = mpsc::unbounded_channel();
-        let shared = Arc::new(Shared::new(self.lock.describe(), self.clock, sender));
+        let shared = Arc::new(Shared::new(self.lock.describe(), self.clock, sender, self.events));
         if self.on_stopped.is_some() || self.on_new_leader.is_some() {
             runtime.spawn(call_back(
                 Events::new(shared.subscribe()),
