@@ -1,6 +1,6 @@
 //! A stranger's lock joins in one line. Nothing in this file knows an async runtime.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use leaderelection::{
@@ -22,7 +22,7 @@ fn shown(version: u64, json: Option<&str>) -> Observation {
 #[async_trait]
 impl ResourceLock for StrangersLock {
     async fn get(&self) -> Result<Observation, LockError> {
-        let state = self.0.lock().unwrap();
+        let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         Ok(shown(state.0, state.1.as_deref()))
     }
 
@@ -31,7 +31,7 @@ impl ResourceLock for StrangersLock {
         expected: Expected,
         record: &LeaderElectionRecord,
     ) -> Result<Swap, LockError> {
-        let mut state = self.0.lock().unwrap();
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let newest = state.1.is_some().then(|| Version::new(state.0));
         let named = match expected {
             Expected::Absent => newest.is_none(),

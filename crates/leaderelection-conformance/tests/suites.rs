@@ -44,10 +44,6 @@ suite!(
     memory_alone,
     fixture(|case| MemoryLock::builder().name(case).build())
 );
-suite!(
-    memory_alone_on_paused_time,
-    fixture(|_| MemoryLock::new()).on_paused_time()
-);
 
 #[test]
 fn what_the_lock_declares_is_what_was_asked_for() {

@@ -142,6 +142,8 @@ table! {
         => "clause_04_swap_on_deleted_creates_nothing";
     broken writes::CheckThenPut: "the version is checked first and the record put later"
         => "clause_04_race_of_swaps";
+    broken writes::CheckThenPutByThreads: "the same, with a gap that only other threads can meet"
+        => "clause_04_race_of_swaps";
     broken writes::CheckThenCreate: "the absence is checked first and the record put later"
         => "clause_04_race_of_creates";
     broken writes::ConflictAsError: "a conflict is an error"

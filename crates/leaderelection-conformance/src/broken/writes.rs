@@ -87,6 +87,19 @@ swaps!(CheckThenPut, |store, expected, record| {
     store.overwrite(record).await
 });
 
+swaps!(CheckThenPutByThreads, |store, expected, record| {
+    let right = match (expected, store.memory.snapshot()) {
+        (Expected::Version(expected), Observation::Present { version, .. }) => version == expected,
+        _ => false,
+    };
+    if !right {
+        return store.lock.compare_and_swap(expected, record).await;
+    }
+    // Blocks, as a store with a mutex that it lets go in between would: futures of one thread never meet here.
+    std::thread::park_timeout(Duration::from_millis(2));
+    store.overwrite(record).await
+});
+
 swaps!(CheckThenCreate, |store, expected, record| {
     if expected != Expected::Absent || is_present(store) {
         return store.lock.compare_and_swap(expected, record).await;

@@ -2,6 +2,7 @@
 
 mod control;
 mod fault;
+mod state;
 mod watching;
 
 use std::sync::Arc;
@@ -17,7 +18,7 @@ use leaderelection::{
 pub use control::{Faults, Op, Partition, WatchEnd};
 pub use fault::{Fault, Hook};
 
-use control::{Leg, Plan};
+use state::{Leg, Plan};
 
 /// Any lock, with faults that a test orders through [`Faults`]. Without orders it is the lock.
 ///

@@ -6,7 +6,8 @@ use futures_util::{StreamExt, stream};
 use leaderelection::{LockError, LockErrorKind, Observation, ObservationStream};
 use tokio::sync::watch;
 
-use super::control::{Faults, Leg, WatchEnd};
+use super::control::{Faults, WatchEnd};
+use super::state::Leg;
 
 type Item = Result<Observation, LockError>;
 

@@ -1,77 +1,13 @@
-//! Each fault of a FaultLock, on paused time.
+//! Faults of one call, and of the network.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use futures_util::{FutureExt, StreamExt};
-use leaderelection::{
-    Clock, Content, Expected, LeaderElectionRecord, LockError, LockErrorKind, Observation, ObservationStream,
-    PausedClock, ResourceLock, Swap, Version,
-};
-use leaderelection_conformance::{Fault, FaultLock, Faults, Op, Partition, WatchEnd};
+use futures_util::FutureExt;
+use leaderelection::{Expected, LockErrorKind, Observation, PausedClock, ResourceLock, Swap, Version};
+use leaderelection_conformance::{Fault, FaultLock, Op, Partition};
 use leaderelection_memory::MemoryLock;
 
-const MS: Duration = Duration::from_millis(1);
-const FIRST: Expected = Expected::Version(Version::new(1));
-
-fn record(holder: &str) -> LeaderElectionRecord {
-    LeaderElectionRecord {
-        holder_identity: holder.into(),
-        ..Default::default()
-    }
-}
-
-/// A lock that holds a record of `a` as version 1.
-fn faulty() -> (MemoryLock, FaultLock<MemoryLock>, Faults) {
-    let memory = MemoryLock::new();
-    memory.put_record(&record("a"));
-    let lock = FaultLock::new(memory.clone());
-    let faults = lock.faults();
-    (memory, lock, faults)
-}
-
-fn holder(observation: &Observation) -> String {
-    match observation {
-        Observation::Present {
-            content: Content::Record(record),
-            ..
-        } => record.holder_identity.clone(),
-        other => format!("{other:?}"),
-    }
-}
-
-#[expect(
-    clippy::unwrap_used,
-    reason = "a test that expects a failure fails where there is none"
-)]
-fn kind<T: std::fmt::Debug>(answer: Result<T, LockError>) -> LockErrorKind {
-    answer.unwrap_err().kind()
-}
-
-/// How long it took.
-async fn timed<T>(call: impl Future<Output = T>) -> (T, Duration) {
-    let start = PausedClock.mono();
-    let answer = call.await;
-    (answer, PausedClock.mono().since(start))
-}
-
-async fn after(by: Duration) {
-    PausedClock.sleep_until(PausedClock.mono().after(by)).await;
-}
-
-/// What becomes of a call within a day.
-async fn within_a_day<T>(call: impl Future<Output = T>) -> Option<T> {
-    tokio::select! { answer = call => Some(answer), () = after(86_400_000 * MS) => None }
-}
-
-/// What a watch shows within a second.
-async fn next(watch: &mut ObservationStream) -> Option<Result<Observation, LockErrorKind>> {
-    let item = tokio::select! { item = watch.next() => item, () = after(1000 * MS) => return None };
-    Some(match item {
-        Some(item) => item.map_err(|error| error.kind()),
-        None => Err(LockErrorKind::Invalid),
-    })
-}
+use super::{FIRST, MS, after, faulty, holder, kind, next, record, timed, within_a_day};
 
 #[tokio::test(start_paused = true)]
 async fn calls_are_counted() {
@@ -362,92 +298,6 @@ async fn a_stale_read_shows_the_state_before_the_newest() {
     faults.once(Op::Get, Fault::StaleRead);
     assert_eq!(lock.get().await.unwrap(), old);
     assert_eq!(lock.get().await.unwrap(), new);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_stalled_watch_is_silent_and_goes_on() {
-    let (memory, lock, faults) = faulty();
-    let mut watch = lock.watch().await.unwrap().unwrap();
-    next(&mut watch).await.unwrap().unwrap();
-    faults.stall_watches(true);
-    memory.touch();
-    assert_eq!(next(&mut watch).await, None);
-    let mut later = lock.watch().await.unwrap().unwrap();
-    assert_eq!(next(&mut later).await, None, "a watch opened meanwhile too");
-    faults.stall_watches(false);
-    assert_eq!(next(&mut watch).await, Some(Ok(memory.snapshot())));
-    assert_eq!(next(&mut later).await, Some(Ok(memory.snapshot())));
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_watch_repeats() {
-    let (memory, lock, faults) = faulty();
-    faults.repeat_watches(true);
-    let mut watch = lock.watch().await.unwrap().unwrap();
-    let mut seen = Vec::new();
-    for version in [1, 1, 2, 2] {
-        if version == 2 && seen.len() == 2 {
-            memory.touch();
-        }
-        seen.push(next(&mut watch).await.unwrap().unwrap());
-    }
-    let expected: Vec<_> = [1, 1, 2, 2]
-        .map(|version| Observation::record(Version::new(version), record("a")))
-        .into();
-    assert_eq!(seen, expected);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_watch_reorders_what_comes_close_together() {
-    let (memory, lock, faults) = faulty();
-    faults.reorder_watches(Some(10 * MS));
-    let mut watch = lock.watch().await.unwrap().unwrap();
-    // The first state has been received when the second comes.
-    assert!(watch.next().now_or_never().is_none());
-    after(5 * MS).await;
-    memory.touch();
-    let mut seen = Vec::new();
-    for _ in 0..2 {
-        seen.push(next(&mut watch).await.unwrap().unwrap());
-    }
-    let expected: Vec<_> = [2, 1]
-        .map(|version| Observation::record(Version::new(version), record("a")))
-        .into();
-    assert_eq!(seen, expected);
-    memory.touch();
-    assert_eq!(
-        next(&mut watch).await,
-        Some(Ok(memory.snapshot())),
-        "what comes alone is shown"
-    );
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_watch_lags() {
-    let (memory, lock, faults) = faulty();
-    let mut watch = lock.watch().await.unwrap().unwrap();
-    next(&mut watch).await.unwrap().unwrap();
-    faults.lag_watches(300 * MS);
-    memory.touch();
-    let (seen, took) = timed(next(&mut watch)).await;
-    assert_eq!((seen, took), (Some(Ok(memory.snapshot())), 300 * MS));
-}
-
-#[tokio::test(start_paused = true)]
-async fn open_watches_end_quietly_or_with_an_error() {
-    let (_, lock, faults) = faulty();
-    let mut watch = lock.watch().await.unwrap().unwrap();
-    next(&mut watch).await.unwrap().unwrap();
-    faults.end_watches(WatchEnd::Quietly);
-    assert!(watch.next().await.is_none());
-    let mut watch = lock.watch().await.unwrap().unwrap();
-    assert!(
-        next(&mut watch).await.unwrap().is_ok(),
-        "a later one is not concerned"
-    );
-    faults.end_watches(WatchEnd::With(LockErrorKind::Unavailable));
-    assert_eq!(next(&mut watch).await, Some(Err(LockErrorKind::Unavailable)));
-    assert!(watch.next().await.is_none());
 }
 
 #[tokio::test(start_paused = true)]
