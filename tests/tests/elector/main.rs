@@ -15,6 +15,7 @@ mod faults;
 mod guard;
 mod run;
 mod spawn;
+mod stage;
 
 use std::time::Duration;
 

@@ -195,6 +195,7 @@ fn a_newer_version_resolves_what_is_pending() {
         2.5s: Renew failed, ambiguous
             wait until 4s
         3s: watch shows v2 a/15@0#0
+            -> swap v2 to a/15@3#0, to Renew
             wait until 4s
         3.5s: watch shows v3 a/15@2#0
             LOST: the record was taken by "a"; gone by 3.5s
