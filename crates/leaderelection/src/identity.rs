@@ -39,6 +39,12 @@ impl Identity {
     }
 }
 
+impl From<Identity> for String {
+    fn from(identity: Identity) -> Self {
+        identity.0
+    }
+}
+
 impl fmt::Display for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)

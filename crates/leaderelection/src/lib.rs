@@ -3,6 +3,7 @@
 
 pub mod clock;
 pub mod election;
+mod elector;
 mod identity;
 pub mod lock;
 mod moment;
@@ -11,6 +12,11 @@ mod timing;
 
 #[doc(inline)]
 pub use clock::{Clock, PausedClock, SystemClock};
+pub use election::{ElectionEvent, LossReason, MissingRecord};
+pub use elector::{
+    ElectionError, ElectionHandle, Ended, Event, Events, LeaderElector, LeaderElectorBuilder, Leadership,
+    LeadershipLost, LeadershipView, Operation, TermEnd, Unhealthy,
+};
 pub use identity::{EmptyIdentity, FencingToken, Identity, Version};
 #[cfg(feature = "mock")]
 pub use lock::MockResourceLock;

@@ -170,6 +170,9 @@ pub enum LossReason {
     /// The work did not end within the drain timeout after a stop or a step-down was asked for (SAFETY 13).
     #[error("the work did not end within the drain timeout")]
     DrainTimeout,
+    /// The work has ended, and with it the term.
+    #[error("the work has ended")]
+    WorkEnded,
     /// The elector itself is gone: its runtime was shut down, or a lock or a callback panicked.
     #[error("the elector is gone")]
     ElectorGone,

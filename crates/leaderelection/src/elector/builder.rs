@@ -1,0 +1,121 @@
+//! Setting up an elector.
+
+use std::sync::Arc;
+
+use super::event::TermEnd;
+use super::{ElectionError, LeaderElector};
+use crate::clock::{Clock, SystemClock};
+use crate::election::{ElectionConfig, MissingRecord};
+use crate::identity::Identity;
+use crate::lock::ResourceLock;
+use crate::timing::LeaseTiming;
+
+/// A callback that is told how a term ended.
+pub(super) type OnStopped = Box<dyn FnMut(TermEnd) + Send>;
+/// A callback that is told who leads now.
+pub(super) type OnNewLeader = Box<dyn FnMut(String) + Send>;
+
+/// Sets up a [`LeaderElector`]. Made by [`LeaderElector::builder`].
+#[must_use]
+pub struct LeaderElectorBuilder {
+    lock: Arc<dyn ResourceLock>,
+    identity: String,
+    timing: LeaseTiming,
+    exclusive_identity: bool,
+    missing_record: MissingRecord,
+    seed: Option<u64>,
+    clock: Arc<dyn Clock>,
+    on_stopped: Option<OnStopped>,
+    on_new_leader: Option<OnNewLeader>,
+}
+
+impl LeaderElectorBuilder {
+    pub(super) fn new(lock: Arc<dyn ResourceLock>, identity: String) -> Self {
+        Self {
+            lock,
+            identity,
+            timing: LeaseTiming::default(),
+            exclusive_identity: false,
+            missing_record: MissingRecord::default(),
+            seed: None,
+            clock: Arc::new(SystemClock),
+            on_stopped: None,
+            on_new_leader: None,
+        }
+    }
+
+    /// The durations; 15 s / 10 s / 2 s unless set.
+    pub fn timing(mut self, timing: LeaseTiming) -> Self {
+        self.timing = timing;
+        self
+    }
+
+    /// Promises that no other process ever uses the identity while this one may live, such as a StatefulSet's pod name.
+    /// Then a record of an earlier life is taken over at once instead of being waited out (SAFETY 16).
+    pub fn exclusive_identity(mut self) -> Self {
+        self.exclusive_identity = true;
+        self
+    }
+
+    /// What to do where there is no record; lead at once unless set (SAFETY 18).
+    pub fn missing_record(mut self, missing_record: MissingRecord) -> Self {
+        self.missing_record = missing_record;
+        self
+    }
+
+    /// From which the stagger of take-overs is drawn. Made from the identity unless set: a run is repeatable by its
+    /// identities.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = Some(seed);
+        self
+    }
+
+    /// The clock; the machine's own unless set. Tests under tokio's paused time give [`PausedClock`](crate::PausedClock).
+    pub fn clock(mut self, clock: impl Clock + 'static) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// Called after the work of a term has stopped, so only after a start. Go's `OnStoppedLeading`.
+    ///
+    /// The callbacks run on a task of their own, in order, never at once, and never hold up a renewal.
+    pub fn on_stopped_leading(mut self, call: impl FnMut(TermEnd) + Send + 'static) -> Self {
+        self.on_stopped = Some(Box::new(call));
+        self
+    }
+
+    /// Called with every new holder that is seen, this candidate included. Go's `OnNewLeader`.
+    pub fn on_new_leader(mut self, call: impl FnMut(String) + Send + 'static) -> Self {
+        self.on_new_leader = Some(Box::new(call));
+        self
+    }
+
+    /// Makes the elector.
+    ///
+    /// # Errors
+    /// When the identity is empty.
+    pub fn build(self) -> Result<LeaderElector, ElectionError> {
+        let identity = Identity::new(self.identity)?;
+        let config = ElectionConfig {
+            timing: self.timing,
+            exclusive_identity: self.exclusive_identity,
+            missing_record: self.missing_record,
+            seed: self.seed.unwrap_or_else(|| seed_of(identity.as_str())),
+            ..ElectionConfig::new(identity)
+        };
+        Ok(LeaderElector {
+            lock: self.lock,
+            config,
+            clock: self.clock,
+            on_stopped: self.on_stopped,
+            on_new_leader: self.on_new_leader,
+        })
+    }
+}
+
+/// FNV-1a of the identity.
+fn seed_of(identity: &str) -> u64 {
+    identity.bytes().fold(0xCBF2_9CE4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3)
+    })
+}

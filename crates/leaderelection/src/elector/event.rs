@@ -1,0 +1,137 @@
+//! What an elector tells those who watch it.
+
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures_core::Stream;
+use tokio_stream::wrappers::BroadcastStream;
+use tokio_stream::wrappers::errors::BroadcastStreamRecvError;
+
+use crate::election::{ElectionEvent, LossReason};
+use crate::identity::FencingToken;
+use crate::lock::LockError;
+
+/// Something happened in an election, as seen by one candidate.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Event {
+    /// This candidate leads.
+    Started {
+        /// The term's fencing token.
+        token: FencingToken,
+        /// The record's transitions when the term began.
+        transitions: i64,
+    },
+    /// The lease was renewed.
+    Renewed {
+        /// How long it holds from now on.
+        remaining: Duration,
+    },
+    /// Renewals fail, and the lease nears its end.
+    AtRisk {
+        /// How long it still holds.
+        remaining: Duration,
+    },
+    /// A stop or a step-down was asked for: the work may finish, still renewed, within this time.
+    Draining {
+        /// The drain timeout.
+        within: Duration,
+    },
+    /// This candidate no longer leads; its work is being stopped.
+    Lost {
+        /// The token of the term that is over.
+        token: FencingToken,
+        /// Why it is over.
+        reason: LossReason,
+    },
+    /// The work of a term has stopped.
+    Stopped {
+        /// The token of the term that is over.
+        token: FencingToken,
+        /// How it ended.
+        end: TermEnd,
+    },
+    /// A call to the lock failed. It is tried again; no such failure ends an election.
+    CallFailed {
+        /// What was asked of the lock.
+        operation: Operation,
+        /// Why it failed.
+        error: LockError,
+        /// How long the lease still holds, for a leader.
+        remaining: Option<Duration>,
+    },
+    /// Something that was seen in the store, or decided by the machine.
+    Noticed(ElectionEvent),
+    /// So many events were missed because this stream was not read in time.
+    Missed(u64),
+}
+
+/// How a term ended, as `on_stopped_leading` is told.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum TermEnd {
+    /// The lease was lost.
+    Lost(LossReason),
+    /// The work ended, or stopped because it was asked to, while the lease held.
+    Finished,
+}
+
+impl fmt::Display for TermEnd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Lost(reason) => reason.fmt(f),
+            Self::Finished => f.write_str("the work ended"),
+        }
+    }
+}
+
+/// A call to a lock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Operation {
+    /// [`ResourceLock::get`](crate::ResourceLock::get).
+    Get,
+    /// [`ResourceLock::compare_and_swap`](crate::ResourceLock::compare_and_swap).
+    CompareAndSwap,
+    /// [`ResourceLock::watch`](crate::ResourceLock::watch), or the stream that it returned.
+    Watch,
+}
+
+impl fmt::Display for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Get => "get",
+            Self::CompareAndSwap => "compare-and-swap",
+            Self::Watch => "watch",
+        })
+    }
+}
+
+/// The events of one election from the moment it was asked for. Ends with the election.
+#[derive(Debug)]
+pub struct Events(BroadcastStream<Event>);
+
+impl Events {
+    pub(super) fn new(receiver: tokio::sync::broadcast::Receiver<Event>) -> Self {
+        Self(BroadcastStream::new(receiver))
+    }
+
+    /// The next event; `None` when the election is over.
+    pub async fn recv(&mut self) -> Option<Event> {
+        std::future::poll_fn(|context| Pin::new(&mut *self).poll_next(context)).await
+    }
+}
+
+impl Stream for Events {
+    type Item = Event;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Event>> {
+        Pin::new(&mut self.0).poll_next(context).map(|item| {
+            item.map(|event| match event {
+                Ok(event) => event,
+                Err(BroadcastStreamRecvError::Lagged(missed)) => Event::Missed(missed),
+            })
+        })
+    }
+}

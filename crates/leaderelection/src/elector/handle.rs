@@ -1,0 +1,148 @@
+//! An election that runs on its own task, seen from outside.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::ElectionError;
+use super::driver::Command;
+use super::event::Events;
+use super::leadership::{Leadership, LeadershipView};
+use super::shared::{End, Shared};
+use crate::timing::LeaseTiming;
+
+/// An election that runs on its own task. Dropping it is a clean stop: the work is asked to finish, the lease is
+/// released, and the task ends.
+pub struct ElectionHandle {
+    shared: Arc<Shared>,
+    timing: LeaseTiming,
+}
+
+/// A leader whose lease is older than it may be.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the lease ran out {overdue:?} ago, and the work of its term still runs")]
+pub struct Unhealthy {
+    /// How long ago, beyond the lease duration and the tolerance.
+    pub overdue: Duration,
+}
+
+impl ElectionHandle {
+    pub(super) fn new(shared: Arc<Shared>, timing: LeaseTiming) -> Self {
+        Self { shared, timing }
+    }
+
+    /// Waits until this candidate leads, and returns the right to act. While a term lasts, every call returns a clone of
+    /// the same leadership; when the last clone is dropped its work has ended, and the lease is released.
+    ///
+    /// # Errors
+    /// When the election has ended.
+    pub async fn leadership(&self) -> Result<Leadership, ElectionError> {
+        self.next(|shared| shared.take()).await
+    }
+
+    /// Waits for a term whose leadership nobody has taken.
+    pub(super) async fn new_leadership(&self) -> Result<Leadership, ElectionError> {
+        self.next(|shared| shared.take_new()).await
+    }
+
+    async fn next(&self, take: impl Fn(&Shared) -> Option<Leadership>) -> Result<Leadership, ElectionError> {
+        let mut state = self.shared.state();
+        loop {
+            let end = state.borrow_and_update().end;
+            match end {
+                Some(End::Stopped) => return Err(ElectionError::Stopped),
+                Some(End::Gone) => return Err(ElectionError::ElectorGone),
+                None => {}
+            }
+            if let Some(leadership) = take(&self.shared) {
+                return Ok(leadership);
+            }
+            // The sender lives in `shared`, so a change is all that this can be.
+            let _ = state.changed().await;
+        }
+    }
+
+    /// Who holds the election, as far as this candidate has seen. It may be out of date, and is never a reason to act.
+    pub fn leader(&self) -> Option<String> {
+        self.shared.state().borrow().leader.clone()
+    }
+
+    /// Whether this candidate leads now.
+    pub fn is_leader(&self) -> bool {
+        self.view().is_some_and(|view| view.is_valid())
+    }
+
+    /// This candidate's own term, if its work may be running.
+    pub fn view(&self) -> Option<LeadershipView> {
+        self.shared.term().map(LeadershipView::of)
+    }
+
+    /// What happens from now on.
+    pub fn events(&self) -> Events {
+        Events::new(self.shared.subscribe())
+    }
+
+    /// Lets somebody else lead, and campaigns again after P or when another holds (SAFETY 14). The work is asked to
+    /// finish; what has not ended within the drain timeout is lost. Nothing happens on a candidate that does not lead,
+    /// but that it stays back for P.
+    pub fn step_down(&self) {
+        self.shared.command(Command::StepDown);
+    }
+
+    /// Asks the election to end, without waiting for it.
+    pub fn stop(&self) {
+        self.shared.command(Command::Stop);
+    }
+
+    /// Ends the election: the work is asked to finish, the lease is released, and this returns when that is done.
+    ///
+    /// # Errors
+    /// When the election's task was gone before it could do so.
+    pub async fn shutdown(self) -> Result<(), ElectionError> {
+        self.stop();
+        self.ended().await
+    }
+
+    /// Waits for the end of the election.
+    ///
+    /// # Errors
+    /// When its task was gone before its end.
+    pub async fn ended(&self) -> Result<(), ElectionError> {
+        let mut state = self.shared.state();
+        let end = state
+            .wait_for(|state| state.end.is_some())
+            .await
+            .ok()
+            .and_then(|state| state.end);
+        match end {
+            Some(End::Stopped) => Ok(()),
+            Some(End::Gone) | None => Err(ElectionError::ElectorGone),
+        }
+    }
+
+    /// Go's health check `leaderElection`: who does not lead is healthy; a leader is not when its lease is older than the
+    /// lease duration and a tolerance (20 s in Kubernetes' components).
+    ///
+    /// # Errors
+    /// When it is not healthy: its work has not ended although its term is over.
+    pub fn health(&self, tolerance: Duration) -> Result<(), Unhealthy> {
+        let Some(term) = self.shared.term() else {
+            return Ok(());
+        };
+        let renewed = term.valid_until().before(self.timing.renew_deadline());
+        let limit = renewed.after(self.timing.lease_duration()).after(tolerance);
+        let now = self.shared.clock().mono();
+        if now < limit {
+            Ok(())
+        } else {
+            Err(Unhealthy {
+                overdue: now.since(limit),
+            })
+        }
+    }
+}
+
+impl Drop for ElectionHandle {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}

@@ -1,0 +1,230 @@
+//! The async shell around the machine: [`LeaderElector`].
+
+mod builder;
+mod driver;
+mod event;
+mod handle;
+mod leadership;
+mod shared;
+
+use std::any::Any;
+use std::panic::AssertUnwindSafe;
+use std::pin::pin;
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+use tokio::sync::mpsc;
+
+use self::builder::{OnNewLeader, OnStopped};
+use self::driver::Driver;
+use self::leadership::Term;
+use self::shared::Shared;
+use crate::clock::Clock;
+use crate::election::{ElectionConfig, ElectionEvent};
+use crate::identity::EmptyIdentity;
+use crate::lock::ResourceLock;
+
+pub use self::builder::LeaderElectorBuilder;
+pub use self::event::{Event, Events, Operation, TermEnd};
+pub use self::handle::{ElectionHandle, Unhealthy};
+pub use self::leadership::{Leadership, LeadershipLost, LeadershipView};
+
+/// One candidate of one election: campaigns, leads, renews, releases, and campaigns again.
+///
+/// [`run`](Self::run) polls the work in the caller's task, so that dropping it is synchronous and known before the
+/// release. [`spawn`](Self::spawn) gives a handle instead, for work that lives elsewhere. Renewal is on a task of its own
+/// either way.
+///
+/// An election ends only because the user ended it, or with an error that says why. No failure of the store ends it.
+///
+/// # For those who come from Go
+///
+/// | client-go | here |
+/// |---|---|
+/// | `RunOrDie(ctx, config)` | [`run(stop, work)`](Self::run) |
+/// | `OnStartedLeading(ctx)` | the work; `ctx.Done()` is the work being dropped, or [`Leadership::lost`] |
+/// | `OnStoppedLeading()` | [`on_stopped_leading(end)`](LeaderElectorBuilder::on_stopped_leading); only after a start |
+/// | `OnNewLeader(identity)` | [`on_new_leader(identity)`](LeaderElectorBuilder::on_new_leader) |
+/// | `IsLeader()`, `GetLeader()` | [`ElectionHandle::is_leader`], [`ElectionHandle::leader`]; in the work [`Leadership::check`] |
+/// | `ReleaseOnCancel: true` | always, once the work has stopped |
+/// | `Check(maxTolerableExpiredLease)` | [`ElectionHandle::health`] |
+pub struct LeaderElector {
+    lock: Arc<dyn ResourceLock>,
+    config: ElectionConfig,
+    clock: Arc<dyn Clock>,
+    on_stopped: Option<OnStopped>,
+    on_new_leader: Option<OnNewLeader>,
+}
+
+/// How an election ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ended<T> {
+    /// The work returned this while it led.
+    Finished(T),
+    /// `stop` came.
+    Stopped,
+}
+
+/// Why there is no election, or none any more.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ElectionError {
+    /// The identity is empty.
+    #[error(transparent)]
+    EmptyIdentity(#[from] EmptyIdentity),
+    /// An elector was started outside a tokio runtime.
+    #[error("an elector needs a tokio runtime with time enabled")]
+    NoRuntime,
+    /// The work panicked. The lease was released.
+    #[error("the work panicked: {0}")]
+    WorkPanicked(String),
+    /// The election was stopped.
+    #[error("the election was stopped")]
+    Stopped,
+    /// The elector's task is gone: its runtime was shut down.
+    #[error("the elector's task is gone: its runtime was shut down, or a callback of its own panicked")]
+    ElectorGone,
+}
+
+impl LeaderElector {
+    /// Starts to set up an elector that runs for `lock` under `identity`.
+    ///
+    /// Two live candidates must never share an identity; [`Identity::unique`](crate::Identity::unique) makes one that
+    /// nobody else has.
+    pub fn builder(lock: impl ResourceLock + 'static, identity: impl Into<String>) -> LeaderElectorBuilder {
+        LeaderElectorBuilder::new(Arc::new(lock), identity.into())
+    }
+
+    /// Campaigns, and runs `work` whenever this candidate leads, until `stop` comes or the work returns while it leads.
+    ///
+    /// * When the lease is lost, the work is told ([`Leadership::lost`]) at `sent + R` of the last renewal and dropped by
+    ///   `sent + R + σ`; then a new campaign begins. A value that it returns after the loss is dropped.
+    /// * When `stop` comes, the work is told ([`Leadership::stop_requested`]) and may finish, still renewed, for at most
+    ///   the drain timeout (SAFETY 13). When it has stopped, the lease is released (SAFETY 12). A drain timeout of zero
+    ///   drops it at once.
+    /// * Work that blocks its thread cannot be dropped: [`Leadership::check`] is its only guard.
+    ///
+    /// `stop` is any future: `tokio::signal::ctrl_c()`, `token.cancelled()`, [`std::future::pending()`]. Dropping the
+    /// returned future is a clean stop too.
+    ///
+    /// # Errors
+    /// When there is no runtime, when the work panicked (the lease is released first), or when the elector's task is gone.
+    pub async fn run<S, F, Fut>(self, stop: S, mut work: F) -> Result<Ended<Fut::Output>, ElectionError>
+    where
+        S: Future,
+        F: FnMut(Leadership) -> Fut,
+        Fut: Future,
+    {
+        let handle = self.spawn()?;
+        let mut stop = pin!(stop.fuse());
+        let mut stopped = false;
+        loop {
+            let leadership = tokio::select! {
+                biased;
+                _ = &mut stop, if !stopped => {
+                    stopped = true;
+                    handle.stop();
+                    continue;
+                }
+                leadership = handle.new_leadership() => match leadership {
+                    Ok(leadership) => leadership,
+                    Err(ElectionError::Stopped) => return Ok(Ended::Stopped),
+                    Err(error) => return Err(error),
+                },
+            };
+            let term = Arc::clone(leadership.term());
+            let end = {
+                // Dropped at the end of this block: the work first, then this function's own clone of the leadership.
+                let _own = leadership.clone();
+                let mut work = pin!(AssertUnwindSafe(async { work(leadership).await }).catch_unwind());
+                loop {
+                    tokio::select! {
+                        biased;
+                        () = term.until_gone() => break Term::ended(&term, None),
+                        _ = &mut stop, if !stopped => {
+                            stopped = true;
+                            handle.stop();
+                        }
+                        result = &mut work => break Term::ended(&term, Some(result)),
+                    }
+                }
+            };
+            match end {
+                Some(Ok(value)) if !stopped => {
+                    handle.stop();
+                    handle.ended().await?;
+                    return Ok(Ended::Finished(value));
+                }
+                Some(Err(panic)) => {
+                    handle.stop();
+                    handle.ended().await?;
+                    return Err(ElectionError::WorkPanicked(message_of(&*panic)));
+                }
+                Some(Ok(_)) | None => {}
+            }
+        }
+    }
+
+    /// Starts the election on a task of its own.
+    ///
+    /// # Errors
+    /// When there is no runtime.
+    #[allow(clippy::disallowed_methods, reason = "the driver is a task")]
+    pub fn spawn(self) -> Result<ElectionHandle, ElectionError> {
+        let runtime = tokio::runtime::Handle::try_current().map_err(|_| ElectionError::NoRuntime)?;
+        let (sender, receiver) = mpsc::unbounded_channel();
+        let shared = Arc::new(Shared::new(self.lock.describe(), self.clock, sender));
+        if self.on_stopped.is_some() || self.on_new_leader.is_some() {
+            runtime.spawn(call_back(
+                Events::new(shared.subscribe()),
+                self.on_stopped,
+                self.on_new_leader,
+            ));
+        }
+        let timing = self.config.timing.clone();
+        runtime.spawn(Driver::new(self.lock, self.config, Arc::clone(&shared), receiver).run());
+        Ok(ElectionHandle::new(shared, timing))
+    }
+}
+
+type Panic = Box<dyn Any + Send>;
+
+impl Term {
+    /// What the end of the work means: nothing where the term was over first, whatever the work returned.
+    fn ended<T>(term: &Arc<Self>, result: Option<Result<T, Panic>>) -> Option<Result<T, Panic>> {
+        match result {
+            Some(Ok(_)) if term.over().is_some() => None,
+            result => result,
+        }
+    }
+}
+
+/// Calls the user's closures in order, on a task of its own: a slow one holds up no renewal.
+async fn call_back(
+    mut events: Events,
+    mut on_stopped: Option<OnStopped>,
+    mut on_new_leader: Option<OnNewLeader>,
+) {
+    while let Some(event) = events.recv().await {
+        match event {
+            Event::Stopped { end, .. } => {
+                if let Some(call) = &mut on_stopped {
+                    call(end);
+                }
+            }
+            Event::Noticed(ElectionEvent::HolderChanged(Some(holder))) => {
+                if let Some(call) = &mut on_new_leader {
+                    call(holder);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// What a panic said.
+fn message_of(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "(no message)".to_owned())
+}

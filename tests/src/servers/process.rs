@@ -1,0 +1,186 @@
+//! A server process that cannot outlive its fixture.
+
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions};
+
+use super::patience::Patience;
+use super::{ServerError, programs};
+
+/// How much of a log an error shows.
+const LOG_LINES: usize = 30;
+
+/// A running server. Dropping it kills and reaps it, stopped or not.
+///
+/// It also ends when this process is killed: the server watches its standard input (`EXIT_WITH_STDIN`, see
+/// `tests/servers/internal/lifeline`), whose other end only this process holds. A stopped server cannot watch; a
+/// [`Guard`] does while it is.
+#[derive(Debug)]
+pub(super) struct Process {
+    program: &'static str,
+    child: Child,
+    log: PathBuf,
+    guard: Mutex<Option<Guard>>,
+    _lifeline: Option<ChildStdin>,
+}
+
+impl Process {
+    /// Starts the program with nothing of this process' environment; its output is appended to `log`.
+    pub(super) fn spawn(program: &'static str, args: &[OsString], log: &Path) -> Result<Self, ServerError> {
+        let path = programs::find(program)?;
+        let open = |file: &Path| File::options().create(true).append(true).open(file);
+        let output = open(log).map_err(ServerError::io(format!("open {}", log.display())))?;
+        let errors = output
+            .try_clone()
+            .map_err(ServerError::io(format!("open {}", log.display())))?;
+        let mut child = Command::new(&path)
+            .args(args)
+            .env_clear()
+            .env("EXIT_WITH_STDIN", "1")
+            .stdin(Stdio::piped())
+            .stdout(output)
+            .stderr(errors)
+            // A Ctrl-C at the terminal is for the test process; the server follows it.
+            .process_group(0)
+            .spawn()
+            .map_err(ServerError::io(format!("start {}", path.display())))?;
+        // Taken out, because `Child::wait` would close it.
+        let lifeline = child.stdin.take();
+        Ok(Self {
+            program,
+            child,
+            log: log.to_owned(),
+            guard: Mutex::new(None),
+            _lifeline: lifeline,
+        })
+    }
+
+    pub(super) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Asks `ready` again and again until it agrees, the process ends or the limit passes.
+    pub(super) fn wait_until(
+        &mut self,
+        limit: Duration,
+        mut ready: impl FnMut() -> Result<(), ServerError>,
+    ) -> Result<(), ServerError> {
+        let program = self.program;
+        let patience = Patience::new(limit);
+        loop {
+            let last = match ready() {
+                Ok(()) => return Ok(()),
+                Err(error) => error.to_string(),
+            };
+            if let Some(status) = self
+                .child
+                .try_wait()
+                .map_err(ServerError::io(format!("wait for {program}")))?
+            {
+                let log = self.log_tail();
+                return Err(if log.contains("address already in use") {
+                    ServerError::PortTaken { program, log }
+                } else {
+                    ServerError::Ended { program, status, log }
+                });
+            }
+            if !patience.pause() {
+                return Err(ServerError::NotReady {
+                    program,
+                    limit,
+                    last,
+                    log: self.log_tail(),
+                });
+            }
+        }
+    }
+
+    /// SIGSTOP; returns when the process has stopped.
+    pub(super) fn stop(&self) -> Result<(), ServerError> {
+        let guard = Guard::over(&self.child).map_err(ServerError::io(format!("guard {}", self.program)))?;
+        *self.guard() = Some(guard);
+        self.signal(Signal::STOP)?;
+        rustix::process::waitid(WaitId::Pid(Pid::from_child(&self.child)), WaitIdOptions::STOPPED).map_err(
+            ServerError::io(format!("wait until {} has stopped", self.program)),
+        )?;
+        Ok(())
+    }
+
+    /// SIGCONT.
+    pub(super) fn cont(&self) -> Result<(), ServerError> {
+        self.signal(Signal::CONT)?;
+        *self.guard() = None;
+        Ok(())
+    }
+
+    fn guard(&self) -> MutexGuard<'_, Option<Guard>> {
+        self.guard.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn signal(&self, signal: Signal) -> Result<(), ServerError> {
+        rustix::process::kill_process(Pid::from_child(&self.child), signal)
+            .map_err(ServerError::io(format!("send {signal:?} to {}", self.program)))
+    }
+
+    fn log_tail(&self) -> String {
+        let log = fs::read(&self.log).unwrap_or_default();
+        let log = String::from_utf8_lossy(&log);
+        let lines: Vec<&str> = log.lines().collect();
+        lines
+            .iter()
+            .skip(lines.len().saturating_sub(LOG_LINES))
+            .copied()
+            .collect::<Vec<_>>()
+            .join("\n")
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // The guard first: it must not outlive what it guards, whose number may soon be another process'.
+        *self.guard() = None;
+        // SIGKILL also ends a stopped process. Both calls fail only when it is already gone and reaped.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A shell that kills a stopped server when this process is gone and did not say goodbye.
+#[derive(Debug)]
+struct Guard {
+    shell: Child,
+}
+
+impl Guard {
+    fn over(server: &Child) -> io::Result<Self> {
+        // `read` waits for the end of the pipe that this process holds.
+        let shell = Command::new("/bin/sh")
+            .args([
+                "-c",
+                r#"read -r _; kill -KILL "$1""#,
+                "guard",
+                &server.id().to_string(),
+            ])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .process_group(0)
+            .spawn()?;
+        Ok(Self { shell })
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        // Killed before `wait` closes its standard input, on which it would act.
+        let _ = self.shell.kill();
+        let _ = self.shell.wait();
+    }
+}
