@@ -11,6 +11,7 @@ use super::ending::{Ending, Release};
 use super::held::Work;
 use super::io::{Attempt, Read};
 use super::observed::State;
+use super::reading::Reading;
 use crate::identity::{FencingToken, Version};
 use crate::lock::{Content, Expected};
 use crate::moment::MonoTime;
@@ -28,6 +29,9 @@ pub struct Shift {
     pub seconds: i64,
     /// The transitions in records. Below zero where a create, which writes 0, is to lie above what was clamped.
     pub transitions: i64,
+    /// Forget as well what matters only to reads that are asked for, to what cannot be read, to deletions and to a store
+    /// that goes back, and when terms began: for a model whose reads are answered unasked, and that has none of the rest.
+    pub coarse: bool,
 }
 
 impl Shift {
@@ -55,10 +59,19 @@ impl Shift {
         transitions.saturating_sub(self.transitions).max(0)
     }
 
+    /// Records of different terms differ in their transitions, and those of one term in their `renewTime`.
+    fn acquired(&self, time: DateTime<Utc>) -> DateTime<Utc> {
+        if self.coarse {
+            DateTime::UNIX_EPOCH
+        } else {
+            self.second(time)
+        }
+    }
+
     /// Shifts a record.
     pub fn record(&self, record: &LeaderElectionRecord) -> LeaderElectionRecord {
         LeaderElectionRecord {
-            acquire_time: record.acquire_time.map(|time| self.second(time)),
+            acquire_time: record.acquire_time.map(|time| self.acquired(time)),
             renew_time: record.renew_time.map(|time| self.second(time)),
             leader_transitions: self.transitions(record.leader_transitions),
             ..record.clone()
@@ -67,9 +80,9 @@ impl Shift {
 
     /// Shifts a record in place, without copying one that is not changed by it.
     pub fn shared_record(&self, record: &mut Arc<LeaderElectionRecord>) {
-        let same = |time: Option<DateTime<Utc>>| time.is_none_or(|time| self.second(time) == time);
-        if !same(record.acquire_time)
-            || !same(record.renew_time)
+        let (acquired, renewed) = (record.acquire_time, record.renew_time);
+        if acquired.is_some_and(|time| self.acquired(time) != time)
+            || renewed.is_some_and(|time| self.second(time) != time)
             || self.transitions(record.leader_transitions) != record.leader_transitions
         {
             *record = Arc::new(self.record(record));
@@ -137,6 +150,10 @@ impl Election {
         }
         if let Ending::StepDown(until) | Ending::Stop(until) = &mut self.ending {
             by.time(until);
+            // Only running work is drained.
+            if self.work != Work::Running {
+                *until = MonoTime::ZERO;
+            }
         }
         if let Some(Release { until, sent_on, .. }) = &mut self.release {
             by.time(until);
@@ -158,5 +175,16 @@ impl Election {
             by.time(time);
         }
         reading.busy_until.iter_mut().for_each(|time| by.time(time));
+        if by.coarse {
+            self.forget();
+        }
+    }
+
+    fn forget(&mut self) {
+        self.reading = Reading::new();
+        self.seen.sure = self.seen.version;
+        self.seen.waited_out = Duration::ZERO;
+        self.seen.last_seconds = 0;
+        self.seen.last_transitions = 0;
     }
 }
