@@ -219,7 +219,8 @@ impl Election {
 
     /// A newer version: what brought it, and what does it mean for whom?
     fn newer(&mut self, now: Moment, version: Version, content: Content) {
-        let landed = self.attempts.resolve(&content);
+        let equal = self.attempts.resolve(&content);
+        let landed = equal.filter(|pending| self.proves_own(pending.purpose));
         self.seen.version = Some(version);
         self.seen.went_back = false;
         if landed.is_none()
@@ -234,6 +235,17 @@ impl Election {
             return;
         }
         self.replace(now, content, landed);
+    }
+
+    /// Whether a record that equals an attempt of this process was certainly written by it. A twin, or an earlier life,
+    /// may have written the same acquisition on the same base in the same second, and its lease would count from an
+    /// earlier send than this process's: then only the answer to the attempt tells (SAFETY 16). A renewal or a release
+    /// is on one's own record, where no twin writes.
+    fn proves_own(&self, purpose: Purpose) -> bool {
+        match purpose {
+            Purpose::Acquire | Purpose::Claim => self.config.identity.is_unique(),
+            Purpose::Renew | Purpose::Release => true,
+        }
     }
 
     pub(super) fn replace(&mut self, now: Moment, content: Content, landed: Option<Pending>) {
