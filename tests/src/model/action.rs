@@ -116,9 +116,9 @@ pub(super) fn enabled(setting: &Setting, world: &World, actions: &mut Vec<Action
         }
         if candidate.election.is_at_work() {
             actions.push(Action::EndWork { seat });
+            actions.push(Action::StepDown { seat });
         }
         actions.push(Action::Stop { seat });
-        actions.push(Action::StepDown { seat });
         actions.push(Action::Crash { seat });
     }
 }

@@ -101,7 +101,7 @@ impl Seat {
         if let Some(read) = &mut self.read {
             by.read(read, oldest);
         }
-        if by.coarse {
+        if by.coarse.is_some() {
             self.read = None;
         }
         for call in &mut self.calls {

@@ -57,6 +57,8 @@ pub struct Setting {
     /// Reads are answered unasked, at any time, instead of being asked for and on their way. What the machine then does
     /// with them is the same and more, and when it asks is no part of the state.
     pub coarse: bool,
+    /// Nothing was ever written, instead of a record that somebody released.
+    pub from_nothing: bool,
     configs: [ElectionConfig; 2],
 }
 
@@ -78,6 +80,7 @@ impl Setting {
             rates,
             on_their_way: 2,
             coarse: true,
+            from_nothing: false,
             configs: [config("a")?, config("b")?],
         })
     }
@@ -105,6 +108,12 @@ impl Setting {
             config.variant = Some(variant);
         }
         self
+    }
+
+    /// Whether the candidates differ in nothing.
+    pub(super) fn alike(&self) -> bool {
+        let [first, second] = &self.configs;
+        first == second
     }
 
     /// How each candidate is set.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use leaderelection::election::Shift;
 use leaderelection::{Content, Expected, LeaderElectionRecord, MonoTime, Observation, Version};
 
@@ -19,12 +20,32 @@ pub struct Store {
     states: Vec<Option<Arc<LeaderElectionRecord>>>,
 }
 
+fn second(seconds: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp(seconds, 0).unwrap_or_default()
+}
+
 impl Store {
     /// Nothing was written yet.
     pub(super) fn empty() -> Self {
         Self {
             newest: NEWEST,
             states: vec![None],
+        }
+    }
+
+    /// Somebody has led and released.
+    pub(super) fn released() -> Self {
+        let time = Some(second(BASE));
+        let record = LeaderElectionRecord {
+            lease_duration_seconds: 1,
+            acquire_time: time,
+            renew_time: time,
+            leader_transitions: BASE,
+            ..LeaderElectionRecord::default()
+        };
+        Self {
+            newest: NEWEST,
+            states: vec![Some(Arc::new(record))],
         }
     }
 
@@ -74,16 +95,16 @@ impl Store {
 
     /// The second that a wall clock shows: it stands with the record, which is the hardest case for a record that has to
     /// change with every write (SAFETY 6).
-    pub fn second(&self) -> i64 {
+    pub fn wall(&self) -> DateTime<Utc> {
         let renewed = self.record(0).and_then(|record| record.renew_time);
-        renewed.map_or(BASE, |time| time.timestamp())
+        renewed.unwrap_or(second(BASE))
     }
 
     /// By how much a world is shifted after a write, so that the newest record always has the same version, second and
     /// transitions.
     pub(super) fn shift(&self, coarse: bool) -> Shift {
         let (seconds, transitions) = match self.record(0) {
-            Some(record) => (self.second() - BASE, record.leader_transitions - BASE),
+            Some(record) => (self.wall().timestamp() - BASE, record.leader_transitions - BASE),
             None => (0, 0),
         };
         Shift {
@@ -91,7 +112,7 @@ impl Store {
             version: self.newest - NEWEST,
             seconds,
             transitions,
-            coarse,
+            coarse: coarse.then(|| second(BASE)),
         }
     }
 

@@ -1,9 +1,9 @@
 //! The world as one state, and what a step of the adversary makes of it.
 
-use chrono::DateTime;
-use leaderelection::election::{Input, Read, Shift};
+use leaderelection::election::{Input, Purpose, Read, Shift};
 use leaderelection::{LockErrorKind, Moment, MonoTime, Swap};
 use stateright::{Model, Property};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,8 +24,10 @@ pub const SECOND_LEADS: &str = "the second candidate can lead";
 pub const HAND_OVER: &str = "a release hands over";
 
 /// The store and both candidates.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct World {
+    /// Both candidates are alike in everything, so that two worlds in which they have changed places are one.
+    pub alike: bool,
     /// The store.
     pub store: Store,
     /// The candidates.
@@ -51,14 +53,19 @@ impl Checked {
     }
 
     fn start(&self) -> World {
-        let store = Store::empty();
+        let store = if self.setting.from_nothing {
+            Store::empty()
+        } else {
+            Store::released()
+        };
         let now = moment(0, &store);
         let seats = self.machines.clone().map(|fresh| {
             let mut seat = Seat::new(fresh);
             seat.feed(now, Input::Wake, self.setting.on_their_way);
             seat
         });
-        let mut world = World { store, seats };
+        let alike = self.setting.alike();
+        let mut world = World { alike, store, seats };
         self.normalise(&mut world, [0, 0]);
         world
     }
@@ -145,6 +152,14 @@ impl Checked {
         for ((seat, passed), oldest) in world.seats.iter_mut().zip(passed).zip(self.oldest) {
             let now = moment(passed, &world.store).mono;
             seat.normalise(&Shift { now, ..shift }, oldest, &world.store);
+            if self.setting.coarse {
+                for call in &mut seat.calls {
+                    if call.attempt.purpose == Purpose::Release && call.attempt.sent < MonoTime::ZERO {
+                        call.attempt.sent = MonoTime::ZERO.before(oldest);
+                    }
+                }
+                seat.calls.retain(|call| call.fate != Fate::Sent || world.store.is(call.attempt.expected) || call.attempt.sent >= MonoTime::ZERO);
+            }
         }
     }
 }
@@ -152,7 +167,7 @@ impl Checked {
 fn moment(tick: u8, store: &Store) -> Moment {
     Moment {
         mono: MonoTime::ZERO.after(Duration::from_secs(tick.into())),
-        wall: DateTime::from_timestamp(store.second(), 0).unwrap_or_default(),
+        wall: store.wall(),
     }
 }
 
@@ -201,6 +216,21 @@ fn answer(world: &mut World, seat: usize, call: usize, reply: Reply) -> Option<I
         }
         Reply::Refused => failed(attempt, LockErrorKind::Unavailable),
     })
+}
+
+impl Hash for World {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.store.hash(state);
+        let mut seats = self.seats.each_ref().map(|seat| {
+            let mut hasher = DefaultHasher::new();
+            seat.hash(&mut hasher);
+            hasher.finish()
+        });
+        if self.alike {
+            seats.sort_unstable();
+        }
+        seats.hash(state);
+    }
 }
 
 impl World {

@@ -9,7 +9,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::Election;
 use super::ending::{Ending, Release};
 use super::held::Work;
-use super::io::{Attempt, Read};
+use super::io::{Attempt, Purpose, Read};
 use super::observed::State;
 use super::reading::Reading;
 use crate::identity::{FencingToken, Version};
@@ -30,8 +30,9 @@ pub struct Shift {
     /// The transitions in records. Below zero where a create, which writes 0, is to lie above what was clamped.
     pub transitions: i64,
     /// Forget as well what matters only to reads that are asked for, to what cannot be read, to deletions and to a store
-    /// that goes back, and when terms began: for a model whose reads are answered unasked, and that has none of the rest.
-    pub coarse: bool,
+    /// that goes back, and when terms began: every `acquireTime` becomes the given one. For a model whose reads are
+    /// answered unasked, whose wall clock stands at that moment, and that has none of the rest.
+    pub coarse: Option<DateTime<Utc>>,
 }
 
 impl Shift {
@@ -61,11 +62,7 @@ impl Shift {
 
     /// Records of different terms differ in their transitions, and those of one term in their `renewTime`.
     fn acquired(&self, time: DateTime<Utc>) -> DateTime<Utc> {
-        if self.coarse {
-            DateTime::UNIX_EPOCH
-        } else {
-            self.second(time)
-        }
+        self.coarse.unwrap_or_else(|| self.second(time))
     }
 
     /// Shifts a record.
@@ -175,12 +172,28 @@ impl Election {
             by.time(time);
         }
         reading.busy_until.iter_mut().for_each(|time| by.time(time));
-        if by.coarse {
+        if by.coarse.is_some() {
             self.forget();
         }
     }
 
     fn forget(&mut self) {
+        for pending in self.attempts.iter_mut() {
+            // When it was sent is asked only where it begins or extends a lease by being shown.
+            let counts = match pending.purpose {
+                Purpose::Renew => true,
+                Purpose::Acquire | Purpose::Claim => self.config.identity.is_unique(),
+                Purpose::Release => false,
+            };
+            if !counts && !pending.creates {
+                pending.valid_until = MonoTime::ZERO;
+            }
+        }
+        // A state that has passed does not come back.
+        let expected = self.expected();
+        if let Some(release) = &mut self.release {
+            release.sent_on = release.sent_on.filter(|sent_on| Some(*sent_on) == expected);
+        }
         self.reading = Reading::new();
         self.seen.sure = self.seen.version;
         self.seen.waited_out = Duration::ZERO;
