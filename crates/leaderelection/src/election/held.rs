@@ -82,6 +82,12 @@ impl Election {
         };
         self.arm_risk(&mut held);
         self.held = Some(held);
+        // The first renewal is due P after the acquisition's send, whatever was heard meanwhile.
+        let timing = &self.config.timing;
+        let renew_at = valid_until
+            .before(timing.renew_deadline())
+            .after(timing.retry_period());
+        self.write_at = self.write_at.max(renew_at);
         self.release_tried = false;
         if ripe_at.is_none() {
             self.start_work();

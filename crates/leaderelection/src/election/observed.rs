@@ -191,7 +191,7 @@ impl Election {
         self.attempts.forget_all();
         self.seen.version = Some(shown);
         match content {
-            Some(content) => self.replace(now, content, None),
+            Some(content) => self.replace(now, content, None, false),
             None => self.gone(now),
         }
     }
@@ -220,7 +220,9 @@ impl Election {
     /// A newer version: what brought it, and what does it mean for whom?
     fn newer(&mut self, now: Moment, version: Version, content: Content) {
         let interrupted = self.attempts.any_versioned();
-        let landed = self.attempts.resolve(&content);
+        let equal = self.attempts.resolve(&content);
+        let perhaps_own = equal.is_some();
+        let landed = equal.filter(|pending| self.proves_own(pending.purpose));
         self.seen.version = Some(version);
         self.seen.went_back = false;
         if landed.is_none()
@@ -238,15 +240,32 @@ impl Election {
                 .silent_until_checked(now.mono, &self.config, &self.seen);
             return;
         }
-        self.replace(now, content, landed);
+        self.replace(now, content, landed, perhaps_own);
     }
 
-    pub(super) fn replace(&mut self, now: Moment, content: Content, landed: Option<Pending>) {
+    /// Whether a record that equals an attempt of this process was certainly written by it. A twin, or an earlier life,
+    /// may have written the same acquisition on the same base in the same second, and its lease would count from an
+    /// earlier send than this process's: then only the answer to the attempt tells (SAFETY 16). A renewal or a release
+    /// is on one's own record, where no twin writes.
+    fn proves_own(&self, purpose: Purpose) -> bool {
+        match purpose {
+            Purpose::Acquire | Purpose::Claim => self.config.identity.is_unique(),
+            Purpose::Renew | Purpose::RenewClaim | Purpose::Release => true,
+        }
+    }
+
+    pub(super) fn replace(
+        &mut self,
+        now: Moment,
+        content: Content,
+        landed: Option<Pending>,
+        perhaps_own: bool,
+    ) {
         let first = !self.seen.any_record;
         self.change_state(State::Present(content));
         match landed {
             Some(pending) => self.landed(now, pending),
-            None => self.overtaken(now, first),
+            None => self.overtaken(now, first, perhaps_own),
         }
         self.heard(now);
     }
@@ -290,7 +309,7 @@ impl Election {
     }
 
     /// The newest content is somebody else's: one's own term is over at once (SAFETY 11), and theirs is waited out.
-    fn overtaken(&mut self, now: Moment, first: bool) {
+    fn overtaken(&mut self, now: Moment, first: bool, perhaps_own: bool) {
         self.seen.own = false;
         let (reason, free, declared, ours) = match self.seen.content() {
             Some(Content::Record(record)) => (
@@ -325,7 +344,7 @@ impl Election {
         }
         // Another holds: a step-down has done its duty (SAFETY 14).
         self.campaign_at = now.mono;
-        if ours {
+        if ours && !perhaps_own {
             self.same_identity(now, first);
         }
     }

@@ -21,7 +21,7 @@ pub(super) type OnNewLeader = Box<dyn FnMut(String) + Send>;
 #[must_use]
 pub struct LeaderElectorBuilder {
     lock: Arc<dyn ResourceLock>,
-    identity: String,
+    identity: Result<Identity, ElectionError>,
     timing: LeaseTiming,
     exclusive_identity: bool,
     missing_record: MissingRecord,
@@ -32,7 +32,7 @@ pub struct LeaderElectorBuilder {
 }
 
 impl LeaderElectorBuilder {
-    pub(super) fn new(lock: Arc<dyn ResourceLock>, identity: String) -> Self {
+    pub(super) fn new(lock: Arc<dyn ResourceLock>, identity: Result<Identity, ElectionError>) -> Self {
         Self {
             lock,
             identity,
@@ -97,7 +97,7 @@ impl LeaderElectorBuilder {
     /// # Errors
     /// When the identity is empty.
     pub fn build(self) -> Result<LeaderElector, ElectionError> {
-        let identity = Identity::new(self.identity)?;
+        let identity = self.identity?;
         let config = ElectionConfig {
             timing: self.timing,
             exclusive_identity: self.exclusive_identity,

@@ -8,6 +8,7 @@ mod leadership;
 mod shared;
 
 use std::any::Any;
+use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::Arc;
@@ -21,7 +22,7 @@ use self::leadership::Term;
 use self::shared::Shared;
 use crate::clock::Clock;
 use crate::election::{ElectionConfig, ElectionEvent};
-use crate::identity::EmptyIdentity;
+use crate::identity::{EmptyIdentity, Identity};
 use crate::lock::ResourceLock;
 
 pub use self::builder::LeaderElectorBuilder;
@@ -87,13 +88,25 @@ pub enum ElectionError {
     ElectorGone,
 }
 
+/// An [`Identity`] is one already.
+impl From<Infallible> for ElectionError {
+    fn from(never: Infallible) -> Self {
+        match never {}
+    }
+}
+
 impl LeaderElector {
     /// Starts to set up an elector that runs for `lock` under `identity`.
     ///
-    /// Two live candidates must never share an identity; [`Identity::unique`](crate::Identity::unique) makes one that
-    /// nobody else has.
-    pub fn builder(lock: impl ResourceLock + 'static, identity: impl Into<String>) -> LeaderElectorBuilder {
-        LeaderElectorBuilder::new(Arc::new(lock), identity.into())
+    /// Two live candidates must never share an identity. [`Identity::unique`] makes one that nobody else has or ever had,
+    /// and is the better choice where a name of one's own is not needed: an acquisition whose reply was lost is then
+    /// recognised by its record, while under any other name it has to be waited out (SAFETY 16).
+    pub fn builder<I>(lock: impl ResourceLock + 'static, identity: I) -> LeaderElectorBuilder
+    where
+        I: TryInto<Identity>,
+        ElectionError: From<I::Error>,
+    {
+        LeaderElectorBuilder::new(Arc::new(lock), identity.try_into().map_err(ElectionError::from))
     }
 
     /// Campaigns, and runs `work` whenever this candidate leads, until `stop` comes or the work returns while it leads.

@@ -1,6 +1,7 @@
 //! Whose record it is (SAFETY 15, 16).
 
 use expect_test::expect;
+use leaderelection::Identity;
 use leaderelection::election::ElectionConfig;
 
 use crate::bench::{Bench, config, present};
@@ -88,6 +89,42 @@ fn a_twin_s_write_ends_the_term() {
             (SameIdentity { twin: true })
             DROP
             wait until 7s
+    "#]]
+    .assert_eq(&bench.take_transcript());
+}
+
+/// SAFETY 16: under a name that a twin or an earlier life may use, an equal acquisition that a watch shows proves nothing:
+/// it may be theirs, sent earlier. The answer with the version does.
+#[test]
+fn an_equal_acquisition_proves_nothing_under_a_name_of_one_s_own_choice() {
+    let shared = ElectionConfig {
+        identity: Identity::new("shared").unwrap(),
+        ..config()
+    };
+    let mut bench = Bench::knowing(shared.clone(), present(5, "/1@0#3"));
+    let equal = bench.pending(6);
+    bench.watch(0.2, equal.clone());
+    bench.done(0.3, 6);
+    expect![[r#"
+        0.2s: watch shows v6 shared/15@0#4
+            (HolderChanged(Some("shared")))
+            wait until 6.2s
+        0.3s: Acquire done, v6
+            START token 6, valid until 10s
+            wait until 2s
+    "#]]
+    .assert_eq(&bench.take_transcript());
+
+    let mut bench = Bench::knowing(shared, present(5, "/1@0#3"));
+    bench.conflict(0.2, equal);
+    bench.wake(15.1);
+    expect![[r#"
+        0.2s: Acquire in conflict with v6 shared/15@0#4
+            (HolderChanged(Some("shared")))
+            wait until 6.2s
+        15.1s: wake
+            -> get, to verify the watch
+            wait until 15.2s
     "#]]
     .assert_eq(&bench.take_transcript());
 }
