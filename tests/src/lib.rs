@@ -4,6 +4,7 @@
 //! `tests/run.sh` sets up what they need and runs everything. A test whose server is missing fails and says so; none
 //! is skipped.
 
+pub mod candidate;
 pub mod faults;
 pub mod servers;
 pub mod side_door;
