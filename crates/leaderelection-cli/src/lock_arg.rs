@@ -21,8 +21,10 @@ struct Form {
     /// The cargo feature that brings it.
     feature: &'static str,
     /// `None`: not compiled in.
-    read: Option<fn(&str) -> Result<LockArg, String>>,
+    read: Option<ReadForm>,
 }
+
+type ReadForm = fn(&str) -> Result<LockArg, String>;
 
 /// Every form that this source knows, compiled in or not.
 const FORMS: &[Form] = &[Form {

@@ -107,10 +107,10 @@ impl Drop for AtWork {
         let mut state = self.monitor.state();
         let now = SystemClock.mono();
         state.at_work -= 1;
-        if state.at_work == 1 {
-            if let Some(since) = state.crowded_since.take() {
-                state.overlap += now.since(since);
-            }
+        if state.at_work == 1
+            && let Some(since) = state.crowded_since.take()
+        {
+            state.overlap += now.since(since);
         }
         if let Some(stint) = state.stints.get_mut(self.stint) {
             stint.until = Some(now);
