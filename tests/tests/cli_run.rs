@@ -1,10 +1,6 @@
 //! `leaderelect run`, as real processes on a real etcd: who runs the command, for how long, and what becomes of it.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a failing assertion is how a test speaks"
-)]
+#![expect(clippy::unwrap_used, reason = "a failing assertion is how a test speaks")]
 
 use std::error::Error;
 use std::path::Path;
@@ -15,6 +11,7 @@ use leaderelection_tests::leaderelect::{
     Leaderelect, SHORT_LEASE, STUBBORN_WORK, Start, WORK, death_of, is_dead,
 };
 use leaderelection_tests::servers::Etcd;
+use leaderelection_tests::side_door::SideDoor;
 use leaderelection_tests::time::{now, wait};
 use rustix::process::{Pid, Signal};
 
@@ -370,6 +367,67 @@ fn a_command_without_its_guard_is_killed_and_the_lease_released() -> TestResult 
     follower.started()?;
     assert_eq!(leader.exited()?.code(), Some(1));
     leader.logged("the process that guards it is gone")?;
+    Ok(())
+}
+
+#[test]
+fn whoever_loses_its_log_loses_nothing_else() -> TestResult {
+    let etcd = Etcd::start()?;
+    let mut leader = std::process::Command::new(PROGRAM)
+        .args([
+            "run",
+            "--lock",
+            &lock(&etcd),
+            "--",
+            "sh",
+            "-c",
+            "sleep 0.5; exit 5",
+        ])
+        .stderr(std::process::Stdio::piped())
+        .spawn()?;
+    drop(leader.stderr.take());
+    assert_eq!(leader.wait()?.code(), Some(5));
+    Ok(())
+}
+
+#[test]
+fn orphans_are_buried() -> TestResult {
+    let etcd = Etcd::start()?;
+    let leaves = "(sh -c 'echo orphan $$; exec sleep 0.3' &); sleep 1000";
+    let leader = run(&etcd, "a", &[], leaves);
+    let orphan: u32 = leader.said("orphan ")?.text.split_off(7).parse()?;
+    wait(Duration::from_millis(100));
+    assert_eq!(
+        stat(orphan, 1),
+        Some(leader.pid()),
+        "the supervisor has not adopted it"
+    );
+    let gone = || !Path::new(&format!("/proc/{orphan}")).exists();
+    let end = now().after(AT_ONCE);
+    while !gone() && now() < end {
+        wait(Duration::from_millis(10));
+    }
+    assert!(gone(), "{orphan} is a corpse: {:?}", stat(orphan, 1));
+    Ok(())
+}
+
+#[test]
+fn a_record_overwritten_by_somebody_else_ends_the_command_at_once() -> TestResult {
+    let etcd = Etcd::start()?;
+    let leader = run(&etcd, "a", &SHORT_LEASE, WORK);
+    let first = leader.started()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let record = r#"{"holderIdentity":"operator","leaseDurationSeconds":1,"acquireTime":null,"renewTime":null,"leaderTransitions":7}"#;
+    runtime.block_on(async { SideDoor::open(etcd.endpoint(), "leader").await?.put(record).await })?;
+    let overwritten = now();
+    let asked = leader.said("term")?.at.since(overwritten);
+    assert!(asked < AT_ONCE, "{asked:?}");
+    let second = leader.started()?;
+    assert!(second.token > first.token);
+    let waited = second.at.since(overwritten);
+    assert!(waited + BUSY >= LEASE && waited <= LEASE + AT_ONCE, "{waited:?}");
     Ok(())
 }
 

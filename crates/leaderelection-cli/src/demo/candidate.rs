@@ -1,7 +1,6 @@
 //! One candidate: an elector on a runtime of its own, in a thread of its own, so that it can crash alone. What a process
 //! would be.
 
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
@@ -59,7 +58,6 @@ pub(super) struct Candidate {
     pub(super) name: String,
     pub(super) line: Line,
     orders: mpsc::UnboundedSender<Order>,
-    thread: Option<JoinHandle<()>>,
 }
 
 /// What all candidates share.
@@ -83,7 +81,7 @@ impl Candidate {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
             .build()?;
-        let thread = std::thread::Builder::new().name(name.to_owned()).spawn(move || {
+        std::thread::Builder::new().name(name.to_owned()).spawn(move || {
             let end = runtime.block_on(life.live(received));
             // A crash: whatever the elector was about to do is gone with its runtime. Nothing runs any more.
             drop(runtime);
@@ -93,7 +91,6 @@ impl Candidate {
             name: name.to_owned(),
             line,
             orders,
-            thread: Some(thread),
         })
     }
 
@@ -118,10 +115,6 @@ impl Candidate {
 impl Drop for Candidate {
     fn drop(&mut self) {
         self.crash();
-        if let Some(thread) = self.thread.take() {
-            // A panic in there has shown itself: what should have been seen was not.
-            let _ = thread.join();
-        }
     }
 }
 

@@ -12,7 +12,7 @@ mod flaky;
 mod monitor;
 mod stage;
 
-use std::io;
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -72,7 +72,8 @@ pub(crate) fn demo(args: &DemoArgs) -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
-            eprintln!("leaderelect demo: not seen: {error}");
+            // Whoever closed the terminal does not change how the demonstration ends.
+            let _ = writeln!(io::stderr(), "leaderelect demo: not seen: {error}");
             ExitCode::FAILURE
         }
     }
@@ -94,8 +95,13 @@ async fn show(fast: bool) -> Result<bool, DemoError> {
         world,
         pace,
     };
-    let facts = play.acts().await?;
-    Ok(play.close(&facts))
+    match play.acts().await {
+        Ok(facts) => Ok(play.close(&facts)),
+        Err(error) => {
+            play.break_off();
+            Err(error)
+        }
+    }
 }
 
 struct Play {
@@ -263,20 +269,37 @@ impl Play {
         ))
     }
 
-    /// Prints the summary, and answers whether everything was seen.
-    fn close(&mut self, facts: &Facts) -> bool {
-        self.stage.headline("What was seen");
+    /// Prints what is known when an act has failed.
+    fn break_off(&mut self) {
+        self.stage.headline("What was seen until then");
+        let report = self.world.monitor.report();
+        self.print_terms(&report.stints);
+        self.stage.print(format_args!(
+            "  at most {} at work at once; {} with more than one",
+            report.most_at_once,
+            short(report.overlap)
+        ));
+    }
+
+    fn print_terms(&mut self, stints: &[Stint]) {
         self.stage
-            .print(format_args!("  term  leader  token  at work from  until"));
+            .print(format_args!("  term  leader  token  at work from      until"));
         let start = self.stage.start();
-        for stint in &facts.report.stints {
+        let seconds = |moment: MonoTime| format!("{:.3} s", moment.since(start).as_secs_f64());
+        for stint in stints {
             let Stint { who, term, token, .. } = stint;
-            let seconds = |moment: MonoTime| format!("{:.3} s", moment.since(start).as_secs_f64());
-            let (from, until) = (seconds(stint.from), stint.until.map_or_else(String::new, seconds));
+            let until = stint.until.map_or_else(|| "-".to_owned(), seconds);
+            let from = seconds(stint.from);
             self.stage.print(format_args!(
                 "  {term:>4}  {who:<6}  {token:>5}  {from:>12}  {until:>9}"
             ));
         }
+    }
+
+    /// Prints the summary, and answers whether everything was seen.
+    fn close(&mut self, facts: &Facts) -> bool {
+        self.stage.headline("What was seen");
+        self.print_terms(&facts.report.stints);
         let verdict = facts.verdict();
         for check in &verdict {
             let mark = if check.seen { "ok" } else { "NOT AS IT SHOULD BE" };
@@ -284,7 +307,7 @@ impl Play {
                 .print(format_args!("  {mark:<3} {:<9}  {}", check.name, check.figures));
         }
         let all = verdict.iter().all(|check| check.seen);
-        let time = short(SystemClock.mono().since(start));
+        let time = short(SystemClock.mono().since(self.stage.start()));
         let end = if all {
             "All as it should be"
         } else {

@@ -104,8 +104,13 @@ impl Stage {
 
     /// The next leader that is not `old`.
     pub(super) async fn successor(&mut self, old: &str) -> Result<Leader, NotSeen> {
-        self.until(format!("another leader than {old}"), |told| leader_of(told, old))
-            .await
+        match &self.leader {
+            Some(leader) if leader.name != old => Ok(leader.clone()),
+            _ => {
+                self.until(format!("another leader than {old}"), |told| leader_of(told, old))
+                    .await
+            }
+        }
     }
 
     /// When `who` tells `wanted`.

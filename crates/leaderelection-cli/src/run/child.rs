@@ -3,7 +3,8 @@
 //! A hook between fork and exec would be unsafe code; a second exec is not.
 
 use std::ffi::OsString;
-use std::io;
+use std::fmt;
+use std::io::{self, Write as _};
 use std::os::unix::process::CommandExt as _;
 use std::process::{Command, ExitCode};
 
@@ -37,18 +38,23 @@ pub(super) fn shim(command: &[OsString]) -> io::Result<Command> {
 /// Becomes COMMAND; returns only when that fails, as a shell would.
 pub(crate) fn become_command(args: &ChildArgs) -> ExitCode {
     if let Err(error) = die_with_parent(args.parent) {
-        eprintln!("leaderelect: cannot tie COMMAND to this process: {error}");
+        complain(format_args!("cannot tie COMMAND to its supervisor: {error}"));
         return ExitCode::from(NOT_EXECUTABLE);
     }
     let [program, arguments @ ..] = args.command.as_slice() else {
         return ExitCode::from(NOT_FOUND);
     };
     let error = Command::new(program).args(arguments).exec();
-    eprintln!("leaderelect: cannot run {}: {error}", program.display());
+    complain(format_args!("cannot run {}: {error}", program.display()));
     ExitCode::from(match error.kind() {
         io::ErrorKind::NotFound => NOT_FOUND,
         _ => NOT_EXECUTABLE,
     })
+}
+
+/// Says something on standard error, if there still is one.
+pub(super) fn complain(what: fmt::Arguments<'_>) {
+    let _ = writeln!(io::stderr(), "leaderelect: {what}");
 }
 
 /// Has the kernel kill this process when the thread that started it ends. It lasts through exec, but for programs that

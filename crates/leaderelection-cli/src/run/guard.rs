@@ -133,11 +133,9 @@ pub(crate) fn watch_over_group() -> ExitCode {
     };
     // Fails when it is gone already.
     if rustix::process::kill_process_group(group, Signal::KILL).is_ok() {
-        // Standard error may be gone too, and must not end this before its time.
-        let _ = writeln!(
-            io::stderr(),
-            "leaderelect: the guard has killed COMMAND's group {group}: {reason}"
-        );
+        child::complain(format_args!(
+            "the guard has killed COMMAND's group {group}: {reason}"
+        ));
     }
     ExitCode::SUCCESS
 }

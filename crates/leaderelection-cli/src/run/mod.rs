@@ -85,6 +85,8 @@ fn log() {
     let lines = tracing_subscriber::fmt::layer()
         .compact()
         .with_target(false)
+        // A line that cannot be written is lost; it must not end the election.
+        .log_internal_errors(false)
         .with_ansi(io::stderr().is_terminal())
         .with_writer(io::stderr);
     tracing_subscriber::registry().with(lines).with(filter).init();
