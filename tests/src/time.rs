@@ -24,3 +24,20 @@ pub async fn within<T>(limit: Duration, what: &str, future: impl Future<Output =
         () = sleep(limit) => panic!("not within {limit:?}: {what}"),
     }
 }
+
+/// Blocks this thread for a millisecond: between two looks at another process.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "another process moves in real time; no paused clock moves it"
+)]
+pub fn pause() {
+    std::thread::sleep(Duration::from_millis(1));
+}
+
+/// Blocks this thread.
+pub fn wait(duration: Duration) {
+    let end = now().after(duration);
+    while now() < end {
+        pause();
+    }
+}
