@@ -1,5 +1,11 @@
 //! The house's own rules, checked: what the pure module may know, what the core may depend on, which rules are cited.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "tests speak by failing"
+)]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
