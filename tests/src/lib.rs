@@ -12,3 +12,8 @@ pub mod model;
 pub mod servers;
 pub mod side_door;
 pub mod time;
+
+/// The README's programs compile.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+pub struct Readme;
