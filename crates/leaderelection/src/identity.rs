@@ -6,7 +6,10 @@ use std::fmt;
 ///
 /// Two live candidates must never share one. [`Identity::unique`] makes one that no other process has.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Identity(String);
+pub struct Identity {
+    name: String,
+    unique: bool,
+}
 
 /// An identity was empty.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -23,31 +26,56 @@ impl Identity {
         if name.is_empty() {
             Err(EmptyIdentity)
         } else {
-            Ok(Self(name))
+            let unique = false;
+            Ok(Self { name, unique })
         }
     }
 
     /// `hostname_uuid`, the convention of Kubernetes' components: unique to this process and this call.
     pub fn unique() -> Self {
         let host = gethostname::gethostname();
-        Self(format!("{}_{}", host.to_string_lossy(), uuid::Uuid::new_v4()))
+        Self {
+            name: format!("{}_{}", host.to_string_lossy(), uuid::Uuid::new_v4()),
+            unique: true,
+        }
     }
 
     /// The name.
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.name
+    }
+
+    /// Whether [`unique`](Self::unique) made it, so that no twin and no earlier life can have written a record under it.
+    pub fn is_unique(&self) -> bool {
+        self.unique
+    }
+}
+
+impl TryFrom<&str> for Identity {
+    type Error = EmptyIdentity;
+
+    fn try_from(name: &str) -> Result<Self, Self::Error> {
+        Self::new(name)
+    }
+}
+
+impl TryFrom<String> for Identity {
+    type Error = EmptyIdentity;
+
+    fn try_from(name: String) -> Result<Self, Self::Error> {
+        Self::new(name)
     }
 }
 
 impl From<Identity> for String {
     fn from(identity: Identity) -> Self {
-        identity.0
+        identity.name
     }
 }
 
 impl fmt::Display for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.name)
     }
 }
 

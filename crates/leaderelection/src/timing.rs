@@ -143,6 +143,25 @@ impl LeaseTiming {
         .validated()
     }
 
+    /// Durations that nobody checked, so that the project's own checks can show what an unsafe lease leads to: Go's three
+    /// and σ.
+    #[cfg(feature = "unsound-variants")]
+    #[doc(hidden)]
+    pub fn unchecked(
+        lease_duration: Duration,
+        renew_deadline: Duration,
+        retry_period: Duration,
+        stop_grace: Duration,
+    ) -> Self {
+        Self {
+            lease_duration,
+            renew_deadline,
+            retry_period,
+            stop_grace,
+            ..Self::default()
+        }
+    }
+
     /// Sets σ: how long after its deadline the work may still be stopping.
     ///
     /// # Errors

@@ -16,6 +16,7 @@ use leaderelection_tests::side_door::SideDoor;
 use leaderelection_tests::time::{sleep, within};
 
 mod failures;
+mod no_quorum;
 mod watching;
 
 type TestResult = Result<(), Box<dyn Error>>;

@@ -146,6 +146,8 @@ table! {
         => "clause_04_race_of_swaps";
     broken writes::CheckThenCreate: "the absence is checked first and the record put later"
         => "clause_04_race_of_creates";
+    broken writes::CheckThenCreateByThreads: "the same, with a gap that only other threads can meet"
+        => "clause_04_race_of_creates";
     broken writes::ConflictAsError: "a conflict is an error"
         => "clause_05_a_conflict_is_an_outcome";
     broken writes::ConflictTellsAbsence: "a conflict tells that there is nothing"

@@ -108,6 +108,15 @@ swaps!(CheckThenCreate, |store, expected, record| {
     store.overwrite(record).await
 });
 
+swaps!(CheckThenCreateByThreads, |store, expected, record| {
+    if expected != Expected::Absent || is_present(store) {
+        return store.lock.compare_and_swap(expected, record).await;
+    }
+    // There is only one race for a creation: the gap has to be long enough for other threads to meet it for certain.
+    std::thread::park_timeout(Duration::from_millis(20));
+    store.overwrite(record).await
+});
+
 swaps!(ConflictAsError, |store, expected, record| {
     match store.lock.compare_and_swap(expected, record).await? {
         Swap::Conflict(_) => Err(LockError::new(LockErrorKind::Invalid, "409 Conflict")),

@@ -8,7 +8,7 @@ use super::context::{Context, Stop, brief, check, fail};
 use super::samples::{at, record};
 
 /// Clause 1, SAFETY 4: a read that is sent after a write was answered shows that write, whoever reads.
-pub(super) async fn clause_01_a_read_shows_the_latest_write(cx: &Context) -> Result<(), Stop> {
+pub(super) async fn clause_01_a_read_shows_the_latest_write(cx: &Context<'_>) -> Result<(), Stop> {
     let mut expected = Expected::Absent;
     for number in 0..5 {
         let written = record("a", number);
@@ -28,7 +28,7 @@ pub(super) async fn clause_01_a_read_shows_the_latest_write(cx: &Context) -> Res
 }
 
 /// Clause 1, SAFETY 4: reads that run beside writes show nothing older than what was known when they were sent.
-pub(super) async fn clause_01_reads_never_go_back(cx: &Context) -> Result<(), Stop> {
+pub(super) async fn clause_01_reads_never_go_back(cx: &Context<'_>) -> Result<(), Stop> {
     let newest = Cell::new(cx.create(&record("a", 0)).await?);
     let write = async {
         for number in 1..=30 {
@@ -60,7 +60,7 @@ pub(super) async fn clause_01_reads_never_go_back(cx: &Context) -> Result<(), St
 }
 
 /// Clause 2, SAFETY 18: a name that has never been written is absent, not an error.
-pub(super) async fn clause_02_never_written_is_absent(cx: &Context) -> Result<(), Stop> {
+pub(super) async fn clause_02_never_written_is_absent(cx: &Context<'_>) -> Result<(), Stop> {
     match cx.within("get", cx.lock().get()).await? {
         Ok(Observation::Absent { as_of }) => {
             let told = as_of.is_some() || !cx.capabilities().versioned_absence;
@@ -76,7 +76,7 @@ pub(super) async fn clause_02_never_written_is_absent(cx: &Context) -> Result<()
 }
 
 /// Clause 2, SAFETY 4: a deleted object is absent, as of a version newer than its last one where the lock gives one.
-pub(super) async fn clause_02_deleted_is_absent(cx: &Context) -> Result<(), Stop> {
+pub(super) async fn clause_02_deleted_is_absent(cx: &Context<'_>) -> Result<(), Stop> {
     let last = cx.create(&record("a", 0)).await?;
     cx.delete().await?;
     match cx.get().await? {
@@ -99,7 +99,7 @@ pub(super) async fn clause_02_deleted_is_absent(cx: &Context) -> Result<(), Stop
 }
 
 /// Clause 2, SAFETY 18: an object without a record is shown as that, is not absent, and can be given a record.
-pub(super) async fn clause_02_an_object_without_a_record_is_empty(cx: &Context) -> Result<(), Stop> {
+pub(super) async fn clause_02_an_object_without_a_record_is_empty(cx: &Context<'_>) -> Result<(), Stop> {
     if !cx.capabilities().empty_object {
         return Err(Stop::DidNotRun(
             "the lock declares that there is no object without a record".into(),
@@ -126,13 +126,13 @@ pub(super) async fn clause_02_an_object_without_a_record_is_empty(cx: &Context) 
     Ok(())
 }
 
-async fn read_back(cx: &Context, written: &LeaderElectionRecord) -> Result<LeaderElectionRecord, Stop> {
+async fn read_back(cx: &Context<'_>, written: &LeaderElectionRecord) -> Result<LeaderElectionRecord, Stop> {
     cx.create_if_allowed(written).await?;
     cx.record().await
 }
 
 /// Clause 3, SAFETY 9: a record is read back equal. (An election recognises its own ambiguous write by that.)
-pub(super) async fn clause_03_a_record_reads_back(cx: &Context) -> Result<(), Stop> {
+pub(super) async fn clause_03_a_record_reads_back(cx: &Context<'_>) -> Result<(), Stop> {
     let mut written = record("host_0b7d", 11);
     (written.acquire_time, written.renew_time) = (at(1), at(59));
     let seen = read_back(cx, &written).await?;
@@ -141,7 +141,7 @@ pub(super) async fn clause_03_a_record_reads_back(cx: &Context) -> Result<(), St
 }
 
 /// Clause 3, SAFETY 9: fields that the core does not know survive, in their order and with their exact text.
-pub(super) async fn clause_03_unknown_fields_survive(cx: &Context) -> Result<(), Stop> {
+pub(super) async fn clause_03_unknown_fields_survive(cx: &Context<'_>) -> Result<(), Stop> {
     let field = |name: &str, raw: &str| (name.to_owned(), raw.to_owned());
     let mut written = record("a", 0);
     written.unknown_fields = vec![
@@ -159,7 +159,7 @@ pub(super) async fn clause_03_unknown_fields_survive(cx: &Context) -> Result<(),
 }
 
 /// Clause 3, SAFETY 9: a record of 200 KiB is read back whole, unless the store refuses it.
-pub(super) async fn clause_03_a_record_of_200_kib(cx: &Context) -> Result<(), Stop> {
+pub(super) async fn clause_03_a_record_of_200_kib(cx: &Context<'_>) -> Result<(), Stop> {
     let mut written = record("a", 0);
     written.unknown_fields = vec![("big".into(), format!("\"{}\"", "x".repeat(200 * 1024)))];
     let seen = read_back(cx, &written).await?;
@@ -172,7 +172,7 @@ pub(super) async fn clause_03_a_record_of_200_kib(cx: &Context) -> Result<(), St
 }
 
 /// Clause 3, SAFETY 15: a holder of 64 KiB is read back whole, unless the store refuses it.
-pub(super) async fn clause_03_a_holder_of_64_kib(cx: &Context) -> Result<(), Stop> {
+pub(super) async fn clause_03_a_holder_of_64_kib(cx: &Context<'_>) -> Result<(), Stop> {
     let written = record(&"h".repeat(64 * 1024), 0);
     let seen = read_back(cx, &written).await?.holder_identity;
     let wrote = &written.holder_identity;
@@ -186,7 +186,7 @@ pub(super) async fn clause_03_a_holder_of_64_kib(cx: &Context) -> Result<(), Sto
 }
 
 /// Clause 3, SAFETY 15: a holder may contain anything that a string may.
-pub(super) async fn clause_03_a_holder_of_any_letters(cx: &Context) -> Result<(), Stop> {
+pub(super) async fn clause_03_a_holder_of_any_letters(cx: &Context<'_>) -> Result<(), Stop> {
     let written = record("\"quoted\" \\ back\n\ttab ünïcödé 選挙 🗳 </script> \u{1}", 0);
     let seen = read_back(cx, &written).await?.holder_identity;
     check!(
@@ -198,7 +198,7 @@ pub(super) async fn clause_03_a_holder_of_any_letters(cx: &Context) -> Result<()
 }
 
 /// Clause 3, SAFETY 15: an empty holder is free, a blank one holds; neither becomes the other.
-pub(super) async fn clause_03_a_blank_holder_is_not_an_empty_one(cx: &Context) -> Result<(), Stop> {
+pub(super) async fn clause_03_a_blank_holder_is_not_an_empty_one(cx: &Context<'_>) -> Result<(), Stop> {
     let mut expected = Expected::Absent;
     for holder in ["", " ", ""] {
         let version = cx.done(expected, &record(holder, 0)).await?;
@@ -210,7 +210,7 @@ pub(super) async fn clause_03_a_blank_holder_is_not_an_empty_one(cx: &Context) -
 }
 
 /// Clause 3, SAFETY 6: times of the years 0 and 9999, and none at all, are read back, unless the store refuses them.
-pub(super) async fn clause_03_the_years_0_and_9999(cx: &Context) -> Result<(), Stop> {
+pub(super) async fn clause_03_the_years_0_and_9999(cx: &Context<'_>) -> Result<(), Stop> {
     // From the start of the year 0 to the last whole minute of 9999, as seconds since 1970.
     let [first, last] =
         [-62_167_219_200, 253_402_300_740].map(|unix| chrono::DateTime::from_timestamp(unix, 0));
@@ -234,7 +234,7 @@ pub(super) async fn clause_03_the_years_0_and_9999(cx: &Context) -> Result<(), S
 }
 
 /// Clause 3, SAFETY 7: durations and transitions of any size are read back, unless the store refuses them.
-pub(super) async fn clause_03_extreme_durations(cx: &Context) -> Result<(), Stop> {
+pub(super) async fn clause_03_extreme_durations(cx: &Context<'_>) -> Result<(), Stop> {
     let mut expected: Option<Version> = None;
     for number in [-1, 0, i64::MAX, i64::MIN] {
         let mut written = record("a", 0);

@@ -6,7 +6,7 @@ use super::context::{Context, Stop, brief, check, fail, shorten};
 use super::samples::record;
 
 /// Three states that the lock is not in, after `a` and `b` were written.
-async fn stale_states(cx: &Context) -> Result<(Version, [Expected; 3]), Stop> {
+async fn stale_states(cx: &Context<'_>) -> Result<(Version, [Expected; 3]), Stop> {
     let first = cx.create(&record("a", 0)).await?;
     let newest = cx.done(Expected::Version(first), &record("b", 1)).await?;
     let future = Version::new(newest.get().saturating_add(1_000_000));
@@ -21,7 +21,7 @@ async fn stale_states(cx: &Context) -> Result<(Version, [Expected; 3]), Stop> {
 }
 
 /// Clause 5, SAFETY 9: a swap on another state answers a conflict and does not fail.
-pub(super) async fn clause_05_a_conflict_is_an_outcome(cx: &Context) -> Result<(), Stop> {
+pub(super) async fn clause_05_a_conflict_is_an_outcome(cx: &Context<'_>) -> Result<(), Stop> {
     let never = Expected::Version(Version::new(1));
     match cx.swap(never, &record("a", 0)).await? {
         Ok(Swap::Conflict(_)) => {}
@@ -43,7 +43,7 @@ pub(super) async fn clause_05_a_conflict_is_an_outcome(cx: &Context) -> Result<(
 
 /// Clause 5, SAFETY 9: a lock that declares so tells the state that stood in the way, as it is; any lock that tells one
 /// tells the right one.
-pub(super) async fn clause_05_a_conflict_tells_the_state(cx: &Context) -> Result<(), Stop> {
+pub(super) async fn clause_05_a_conflict_tells_the_state(cx: &Context<'_>) -> Result<(), Stop> {
     let declared = cx.capabilities().conflict_tells_state;
     let (newest, stale) = stale_states(cx).await?;
     let right = Observation::record(newest, record("b", 1));
@@ -78,7 +78,7 @@ pub(super) async fn clause_05_a_conflict_tells_the_state(cx: &Context) -> Result
 }
 
 /// Clause 5, SAFETY 8: a conflict changes nothing, not even the version.
-pub(super) async fn clause_05_a_conflict_changes_nothing(cx: &Context) -> Result<(), Stop> {
+pub(super) async fn clause_05_a_conflict_changes_nothing(cx: &Context<'_>) -> Result<(), Stop> {
     let (newest, stale) = stale_states(cx).await?;
     let before = Observation::record(newest, record("b", 1));
     for expected in stale {
@@ -96,7 +96,7 @@ pub(super) async fn clause_05_a_conflict_changes_nothing(cx: &Context) -> Result
 }
 
 /// Clause 6, SAFETY 8: a swap that meets a conflict is not tried again on the newer state, also when that is one's own.
-pub(super) async fn clause_06_no_hidden_retry(cx: &Context) -> Result<(), Stop> {
+pub(super) async fn clause_06_no_hidden_retry(cx: &Context<'_>) -> Result<(), Stop> {
     let first = cx.create(&record("a", 0)).await?;
     let second = cx.done(Expected::Version(first), &record("a", 1)).await?;
     let because = format!("{second}, of the same holder, is the newest");
@@ -111,7 +111,7 @@ pub(super) async fn clause_06_no_hidden_retry(cx: &Context) -> Result<(), Stop> 
 }
 
 /// Clause 6, SAFETY 8: one call is one write: the version it answers is the newest, and stays so.
-pub(super) async fn clause_06_one_call_is_one_write(cx: &Context) -> Result<(), Stop> {
+pub(super) async fn clause_06_one_call_is_one_write(cx: &Context<'_>) -> Result<(), Stop> {
     let mut expected = Expected::Absent;
     for number in 0..3 {
         let version = cx.done(expected, &record("a", number)).await?;

@@ -6,7 +6,7 @@ use super::context::{Context, Stop, check};
 use super::samples::record;
 
 /// Clause 7, SAFETY 4: every write has a greater version than the one before.
-pub(super) async fn clause_07_versions_grow_with_every_write(cx: &Context) -> Result<(), Stop> {
+pub(super) async fn clause_07_versions_grow_with_every_write(cx: &Context<'_>) -> Result<(), Stop> {
     let mut newest = cx.create(&record("a", 0)).await?;
     for number in 1..=20 {
         let version = cx.done(Expected::Version(newest), &record("a", number)).await?;
@@ -20,7 +20,7 @@ pub(super) async fn clause_07_versions_grow_with_every_write(cx: &Context) -> Re
 }
 
 /// Clause 7, SAFETY 4: the first version after a deletion is greater than the last before.
-pub(super) async fn clause_07_versions_grow_across_delete(cx: &Context) -> Result<(), Stop> {
+pub(super) async fn clause_07_versions_grow_across_delete(cx: &Context<'_>) -> Result<(), Stop> {
     let mut newest = cx.create(&record("a", 0)).await?;
     for number in 1..=3 {
         newest = newest.max(cx.done(Expected::Version(newest), &record("a", number)).await?);
@@ -36,7 +36,7 @@ pub(super) async fn clause_07_versions_grow_across_delete(cx: &Context) -> Resul
 }
 
 /// Clause 7, SAFETY 5: a change beside the record has a greater version, with the record unchanged.
-pub(super) async fn clause_07_versions_grow_with_a_foreign_write(cx: &Context) -> Result<(), Stop> {
+pub(super) async fn clause_07_versions_grow_with_a_foreign_write(cx: &Context<'_>) -> Result<(), Stop> {
     let before = cx.create(&record("a", 0)).await?;
     cx.touch().await?;
     let after = cx.version().await?;
@@ -61,7 +61,7 @@ pub(super) async fn clause_07_versions_grow_with_a_foreign_write(cx: &Context) -
 
 /// Clause 8, SAFETY 6: an equal write either writes a new version or answers the one that it was given, as declared;
 /// and the version it answers is the one that there is.
-pub(super) async fn clause_08_an_equal_write_says_what_it_did(cx: &Context) -> Result<(), Stop> {
+pub(super) async fn clause_08_an_equal_write_says_what_it_did(cx: &Context<'_>) -> Result<(), Stop> {
     let first = cx.create(&record("a", 0)).await?;
     let answered = cx.done(Expected::Version(first), &record("a", 0)).await?;
     if cx.capabilities().equal_write_is_noop {

@@ -9,7 +9,7 @@ use super::samples::record;
 
 /// Clause 9, SAFETY 9: whoever says that nothing was written has written nothing, and writes nothing later. Only an
 /// ambiguous failure may have written.
-pub(super) async fn clause_09_a_failure_says_what_may_be_concluded(cx: &Context) -> Result<(), Stop> {
+pub(super) async fn clause_09_a_failure_says_what_may_be_concluded(cx: &Context<'_>) -> Result<(), Stop> {
     let mut newest = cx.create(&record("a", 0)).await?;
     let mut failures = 0_u32;
     for number in 1..=6 {
@@ -55,7 +55,7 @@ pub(super) async fn clause_09_a_failure_says_what_may_be_concluded(cx: &Context)
 }
 
 /// Clause 9, SAFETY 9: a record that the store refuses was not written. Tried with 8 MiB, which most stores refuse.
-pub(super) async fn clause_09_a_refusal_wrote_nothing(cx: &Context) -> Result<(), Stop> {
+pub(super) async fn clause_09_a_refusal_wrote_nothing(cx: &Context<'_>) -> Result<(), Stop> {
     let first = cx.create(&record("a", 0)).await?;
     let mut big = record("a", 1);
     big.unknown_fields = vec![("big".into(), format!("\"{}\"", "x".repeat(8 * 1024 * 1024)))];
@@ -80,7 +80,7 @@ pub(super) async fn clause_09_a_refusal_wrote_nothing(cx: &Context) -> Result<()
 }
 
 /// Spoils the lock and answers what it then shows.
-async fn spoiled(cx: &Context, raw: &str) -> Result<(Version, Content), Stop> {
+async fn spoiled(cx: &Context<'_>, raw: &str) -> Result<(Version, Content), Stop> {
     cx.put_raw(raw.as_bytes()).await?;
     match cx.get().await? {
         Observation::Present { version, content } => Ok((version, content)),
@@ -89,7 +89,7 @@ async fn spoiled(cx: &Context, raw: &str) -> Result<(Version, Content), Stop> {
 }
 
 /// Clause 10, SAFETY 17: what is no record is shown raw and with the reason, and counts as something that is there.
-pub(super) async fn clause_10_unreadable_content_is_shown(cx: &Context) -> Result<(), Stop> {
+pub(super) async fn clause_10_unreadable_content_is_shown(cx: &Context<'_>) -> Result<(), Stop> {
     cx.create(&record("a", 0)).await?;
     for raw in [
         "no JSON",
@@ -123,7 +123,7 @@ pub(super) async fn clause_10_unreadable_content_is_shown(cx: &Context) -> Resul
 }
 
 /// Clause 10, SAFETY 17: what is no record can be replaced by a swap on its version.
-pub(super) async fn clause_10_unreadable_content_can_be_replaced(cx: &Context) -> Result<(), Stop> {
+pub(super) async fn clause_10_unreadable_content_can_be_replaced(cx: &Context<'_>) -> Result<(), Stop> {
     let (version, _) = spoiled(cx, "no JSON").await?;
     let replaced = cx.done(Expected::Version(version), &record("a", 1)).await?;
     check!(

@@ -8,7 +8,7 @@ use super::context::{Context, Stop, brief, check, fail};
 use super::samples::record;
 
 /// Clause 11, SAFETY 20: a watch is there exactly if the lock declares one.
-pub(super) async fn clause_11_a_watch_is_as_declared(cx: &Context) -> Result<(), Stop> {
+pub(super) async fn clause_11_a_watch_is_as_declared(cx: &Context<'_>) -> Result<(), Stop> {
     let declared = cx.capabilities().watch;
     match cx.within("watch", cx.lock().watch()).await? {
         Ok(stream) if stream.is_some() == declared => Ok(()),
@@ -19,7 +19,7 @@ pub(super) async fn clause_11_a_watch_is_as_declared(cx: &Context) -> Result<(),
 }
 
 /// Clause 11, SAFETY 11: what is written after a watch was opened is shown by it.
-pub(super) async fn clause_11_a_watch_shows_a_later_change(cx: &Context) -> Result<(), Stop> {
+pub(super) async fn clause_11_a_watch_shows_a_later_change(cx: &Context<'_>) -> Result<(), Stop> {
     let first = cx.create(&record("a", 0)).await?;
     let mut watch = cx.watch().await?;
     let second = cx.done(Expected::Version(first), &record("b", 1)).await?;
@@ -29,7 +29,7 @@ pub(super) async fn clause_11_a_watch_shows_a_later_change(cx: &Context) -> Resu
 }
 
 /// Clause 11, SAFETY 11: a watch goes on showing changes, also after a pause.
-pub(super) async fn clause_11_a_watch_goes_on(cx: &Context) -> Result<(), Stop> {
+pub(super) async fn clause_11_a_watch_goes_on(cx: &Context<'_>) -> Result<(), Stop> {
     let mut newest = cx.create(&record("a", 0)).await?;
     let mut watch = cx.watch().await?;
     for number in 1..=20 {
@@ -45,7 +45,7 @@ pub(super) async fn clause_11_a_watch_goes_on(cx: &Context) -> Result<(), Stop> 
 }
 
 /// Clause 11, SAFETY 11: a watch opened before the first creation shows it.
-pub(super) async fn clause_11_a_watch_shows_the_first_creation(cx: &Context) -> Result<(), Stop> {
+pub(super) async fn clause_11_a_watch_shows_the_first_creation(cx: &Context<'_>) -> Result<(), Stop> {
     let mut watch = cx.watch().await?;
     // Time to settle: the change has to be a later one, not what the watch finds at its start.
     cx.sleep(std::time::Duration::from_millis(50)).await;
@@ -54,7 +54,7 @@ pub(super) async fn clause_11_a_watch_shows_the_first_creation(cx: &Context) -> 
 }
 
 /// Clause 11, SAFETY 11: a watch shows that the object was deleted, and that it was created anew.
-pub(super) async fn clause_11_a_watch_shows_a_deletion(cx: &Context) -> Result<(), Stop> {
+pub(super) async fn clause_11_a_watch_shows_a_deletion(cx: &Context<'_>) -> Result<(), Stop> {
     cx.create(&record("a", 0)).await?;
     let mut watch = cx.watch().await?;
     cx.delete().await?;
@@ -66,7 +66,7 @@ pub(super) async fn clause_11_a_watch_shows_a_deletion(cx: &Context) -> Result<(
 }
 
 /// Clause 11, SAFETY 5: a change beside the record is shown, with its version.
-pub(super) async fn clause_11_a_watch_shows_a_foreign_write(cx: &Context) -> Result<(), Stop> {
+pub(super) async fn clause_11_a_watch_shows_a_foreign_write(cx: &Context<'_>) -> Result<(), Stop> {
     cx.create(&record("a", 0)).await?;
     let mut watch = cx.watch().await?;
     cx.touch().await?;
@@ -75,7 +75,7 @@ pub(super) async fn clause_11_a_watch_shows_a_foreign_write(cx: &Context) -> Res
 }
 
 /// Clause 11, SAFETY 11: each state that a watch shows is one that was: a version with the record that it had.
-pub(super) async fn clause_11_a_watch_shows_nothing_that_never_was(cx: &Context) -> Result<(), Stop> {
+pub(super) async fn clause_11_a_watch_shows_nothing_that_never_was(cx: &Context<'_>) -> Result<(), Stop> {
     let mut newest = cx.create(&record("holder-0", 0)).await?;
     let mut was: BTreeMap<Version, LeaderElectionRecord> = BTreeMap::from([(newest, record("holder-0", 0))]);
     let mut watch = cx.watch().await?;
@@ -112,7 +112,7 @@ pub(super) async fn clause_11_a_watch_shows_nothing_that_never_was(cx: &Context)
 }
 
 /// Clause 11, SAFETY 20: several watches show the same change, and the end of one is not the end of another.
-pub(super) async fn clause_11_watches_do_not_disturb_one_another(cx: &Context) -> Result<(), Stop> {
+pub(super) async fn clause_11_watches_do_not_disturb_one_another(cx: &Context<'_>) -> Result<(), Stop> {
     let first = cx.create(&record("a", 0)).await?;
     let (mut one, mut two) = (cx.watch().await?, cx.watch().await?);
     let second = cx.done(Expected::Version(first), &record("a", 1)).await?;

@@ -17,7 +17,7 @@ const DROPPED_AFTER: [Duration; 5] = [
 ];
 
 /// Polls a call until it answers or the time is over, then drops it.
-async fn abandon<T>(cx: &Context, after: Duration, call: impl Future<Output = T>) -> Option<T> {
+async fn abandon<T>(cx: &Context<'_>, after: Duration, call: impl Future<Output = T>) -> Option<T> {
     tokio::select! {
         biased;
         answer = call => Some(answer),
@@ -26,7 +26,7 @@ async fn abandon<T>(cx: &Context, after: Duration, call: impl Future<Output = T>
 }
 
 /// Clause 12, SAFETY 9: a dropped swap was done or was not, once; it may land later, but only on the state that it named.
-pub(super) async fn clause_12_a_dropped_swap_writes_once_at_most(cx: &Context) -> Result<(), Stop> {
+pub(super) async fn clause_12_a_dropped_swap_writes_once_at_most(cx: &Context<'_>) -> Result<(), Stop> {
     let mut newest = cx.create(&record("a", 0)).await?;
     for (round, after) in (1..).zip(DROPPED_AFTER) {
         let dropped = record("dropped", round);
@@ -55,7 +55,7 @@ pub(super) async fn clause_12_a_dropped_swap_writes_once_at_most(cx: &Context) -
 /// Writes `next` on whatever is there, which is the base or the dropped write on it. The latter may still be landing, so
 /// that a conflict or two is no wonder.
 async fn settle(
-    cx: &Context,
+    cx: &Context<'_>,
     base: Version,
     dropped: &LeaderElectionRecord,
     next: &LeaderElectionRecord,
@@ -81,7 +81,7 @@ async fn settle(
 }
 
 /// Clause 12, SAFETY 9: dropping a read or the opening of a watch changes nothing, and the lock serves on.
-pub(super) async fn clause_12_a_dropped_read_or_watch_leaves_no_trace(cx: &Context) -> Result<(), Stop> {
+pub(super) async fn clause_12_a_dropped_read_or_watch_leaves_no_trace(cx: &Context<'_>) -> Result<(), Stop> {
     let first = cx.create(&record("a", 0)).await?;
     for after in DROPPED_AFTER {
         // Answered or not: what counts is that the lock does not mind.

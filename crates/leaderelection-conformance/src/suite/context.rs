@@ -8,7 +8,7 @@ use leaderelection::{
     ObservationStream, PausedClock, ResourceLock, Swap, Version,
 };
 
-use crate::fixture::{Door, Subject};
+use crate::fixture::{Door, Fixture, Subject};
 
 /// How long a lock has for one answer, and a watch to show a change.
 pub(super) const LIMIT: Duration = Duration::from_secs(10);
@@ -33,13 +33,23 @@ macro_rules! check {
 pub(super) use check;
 
 /// The lock under examination.
-pub(super) struct Context {
+pub(super) struct Context<'a> {
     pub(super) subject: Subject,
+    fixture: &'a dyn Fixture,
 }
 
-impl Context {
-    pub(super) fn new(subject: Subject) -> Self {
-        Self { subject }
+impl<'a> Context<'a> {
+    /// Opens a fresh lock. What a test needs is never optional, so that a case fails without one.
+    pub(super) async fn open(fixture: &'a dyn Fixture, name: &'static str) -> Result<Self, Stop> {
+        match fixture.fresh(name).await {
+            Ok(subject) => Ok(Self { subject, fixture }),
+            Err(why) => fail!("the fixture gave no lock: {why}"),
+        }
+    }
+
+    /// Another fresh lock, for what can be done to a lock only once.
+    pub(super) async fn another(&self, name: &'static str) -> Result<Self, Stop> {
+        Self::open(self.fixture, name).await
     }
 
     pub(super) fn lock(&self) -> &dyn ResourceLock {
@@ -233,7 +243,7 @@ fn open(door: Result<Door, String>, what: &str) -> Result<(), Stop> {
 
 /// A watch that is opened again when it ends, which it may.
 pub(super) struct Watching<'a> {
-    context: &'a Context,
+    context: &'a Context<'a>,
     stream: ObservationStream,
     ended: u32,
 }

@@ -32,7 +32,7 @@ pub struct Case {
     pub clause: u8,
     /// The rule of SAFETY.md that needs the clause.
     pub rule: &'static str,
-    run: for<'a> fn(&'a Context) -> LocalBoxFuture<'a, Result<(), Stop>>,
+    run: for<'a> fn(&'a Context<'a>) -> LocalBoxFuture<'a, Result<(), Stop>>,
 }
 
 impl fmt::Debug for Case {
@@ -70,13 +70,11 @@ impl Case {
     ///
     /// # Errors
     /// When the lock does not keep the promise, or the fixture could not provide a lock.
-    pub fn run(&self, fixture: &(impl Fixture + ?Sized)) -> Result<Outcome, CaseFailure> {
+    pub fn run(&self, fixture: &dyn Fixture) -> Result<Outcome, CaseFailure> {
         let ended = match runtime(fixture.time()) {
             Ok(runtime) => runtime.block_on(async {
-                let subject = fixture.fresh(self.name).await;
-                let subject =
-                    subject.map_err(|why| Stop::Failed(format!("the fixture gave no lock: {why}")))?;
-                (self.run)(&Context::new(subject)).await
+                let context = Context::open(fixture, self.name).await?;
+                (self.run)(&context).await
             }),
             Err(error) => Err(Stop::Failed(format!(
                 "the suite's runtime did not start: {error}"
@@ -96,7 +94,7 @@ impl Case {
 }
 
 /// Runs all cases, in order, and tells how each ended.
-pub fn run_all(fixture: &(impl Fixture + ?Sized)) -> Vec<(&'static str, Result<Outcome, CaseFailure>)> {
+pub fn run_all(fixture: &dyn Fixture) -> Vec<(&'static str, Result<Outcome, CaseFailure>)> {
     CASES.iter().map(|case| (case.name, case.run(fixture))).collect()
 }
 
@@ -105,7 +103,7 @@ pub fn run_all(fixture: &(impl Fixture + ?Sized)) -> Vec<(&'static str, Result<O
 /// # Panics
 /// When the lock does not keep the promise, with what it did instead; or when there is no such case.
 #[expect(clippy::panic, reason = "a failing test speaks by panicking")]
-pub fn run_case(backend: &str, name: &str, fixture: &(impl Fixture + ?Sized)) {
+pub fn run_case(backend: &str, name: &str, fixture: &dyn Fixture) {
     let Some(case) = CASES.iter().find(|case| case.name == name) else {
         panic!("conformance: {backend}: there is no case {name}");
     };

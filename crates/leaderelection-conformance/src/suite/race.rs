@@ -13,15 +13,20 @@ const CONTENDERS: u32 = 16;
 /// Real time, because threads do not wait for a paused clock.
 const THREADS_LIMIT: Duration = Duration::from_secs(30);
 
+type Entry = (Arc<dyn ResourceLock>, LeaderElectionRecord);
 type Answers = Vec<Result<Swap, LockError>>;
 
-/// Races on one state: as many futures of one thread, then as many threads. Answers the winner's version.
-pub(super) async fn race(
-    cx: &Context,
-    expected: Expected,
-    round: u32,
-    threads: bool,
-) -> Result<Version, Stop> {
+/// Who races.
+#[derive(Clone, Copy)]
+pub(super) enum By {
+    /// Futures of one thread: they meet wherever the lock waits.
+    Futures,
+    /// Threads: they meet anywhere.
+    Threads,
+}
+
+/// Races on one state, and answers the winner's version.
+pub(super) async fn race(cx: &Context<'_>, expected: Expected, round: u32, by: By) -> Result<Version, Stop> {
     let entries: Vec<_> = (0..CONTENDERS)
         .map(|number| {
             let lock = if number % 2 == 0 {
@@ -33,25 +38,23 @@ pub(super) async fn race(
         })
         .collect();
     let records: Vec<_> = entries.iter().map(|(_, record)| record.clone()).collect();
-    let answers = if threads {
-        race_of_threads(entries, expected).await?
-    } else {
-        let swaps = entries
-            .iter()
-            .map(|(lock, record)| lock.compare_and_swap(expected, record));
-        cx.within("a race of swaps", join_all(swaps)).await?
+    let answers = match by {
+        By::Futures => {
+            let swaps = entries
+                .iter()
+                .map(|(lock, record)| lock.compare_and_swap(expected, record));
+            cx.within("a race of swaps", join_all(swaps)).await?
+        }
+        By::Threads => race_of_threads(entries, expected).await?,
     };
     judge(cx, expected, &records, answers).await
 }
 
-async fn race_of_threads(
-    entries: Vec<(Arc<dyn ResourceLock>, LeaderElectionRecord)>,
-    expected: Expected,
-) -> Result<Answers, Stop> {
+async fn race_of_threads(entries: Vec<Entry>, expected: Expected) -> Result<Answers, Stop> {
     let runtime = tokio::runtime::Handle::current();
-    let start = Arc::new(Barrier::new(entries.len()));
-    let (finish, finishers) = mpsc::channel();
     let total = entries.len();
+    let start = Arc::new(Barrier::new(total));
+    let (finish, finishers) = mpsc::channel();
     for (number, (lock, record)) in entries.into_iter().enumerate() {
         let (start, finish, runtime) = (Arc::clone(&start), finish.clone(), runtime.clone());
         std::thread::spawn(move || {
@@ -64,9 +67,8 @@ async fn race_of_threads(
     // This thread has to keep its runtime going meanwhile, so another one collects.
     let (collected, collecting) = tokio::sync::oneshot::channel();
     std::thread::spawn(move || {
-        let mut answers: Vec<_> = std::iter::from_fn(|| finishers.recv_timeout(THREADS_LIMIT).ok())
-            .take(total)
-            .collect();
+        let finished = std::iter::from_fn(|| finishers.recv_timeout(THREADS_LIMIT).ok());
+        let mut answers: Vec<_> = finished.take(total).collect();
         answers.sort_by_key(|(number, _)| *number);
         let _unheard = collected.send(answers);
     });
@@ -81,7 +83,7 @@ async fn race_of_threads(
 }
 
 async fn judge(
-    cx: &Context,
+    cx: &Context<'_>,
     expected: Expected,
     records: &[LeaderElectionRecord],
     answers: Answers,

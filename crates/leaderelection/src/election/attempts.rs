@@ -85,6 +85,11 @@ impl Attempts {
         landed
     }
 
+    /// Whether a swap that names the newest version is pending.
+    pub(super) fn any_versioned(&self) -> bool {
+        self.0.iter().any(|pending| !pending.creates)
+    }
+
     /// Nothing that names a version can land any more.
     pub(super) fn forget_versioned(&mut self) {
         self.0.retain(|pending| pending.creates);
@@ -114,6 +119,26 @@ impl Attempts {
         self.0
             .iter()
             .any(|pending| pending.purpose == Purpose::Acquire && pending.creates == creates)
+    }
+
+    /// Forgets what no answer and no observation asks for, where nothing is refused: how often, what an acquisition that
+    /// proves nothing would write, and when a release was sent.
+    pub(super) fn coarsen(&mut self, acquisition_proves: bool) {
+        for pending in self.0.iter_mut().filter(|pending| !pending.creates) {
+            pending.repeated = true;
+            let acquires = matches!(pending.purpose, Purpose::Acquire | Purpose::Claim);
+            if acquires && !acquisition_proves {
+                pending.record = Arc::default();
+                pending.valid_until = MonoTime::ZERO;
+            }
+            if pending.purpose == Purpose::Release {
+                pending.valid_until = MonoTime::ZERO;
+            }
+        }
+        // Which came first is not asked either.
+        self.0
+            .sort_by_key(|pending| (pending.purpose as u8, pending.record.renew_time));
+        self.0.dedup();
     }
 
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Pending> {

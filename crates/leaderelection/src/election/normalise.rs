@@ -2,30 +2,37 @@
 //! and moments are only compared with now, so that behaviour does not change; a test shows it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::Election;
 use super::ending::{Ending, Release};
 use super::held::Work;
-use super::io::{Attempt, Read};
+use super::io::{Attempt, Purpose, Read};
 use super::observed::State;
+use super::reading::Reading;
 use crate::identity::{FencingToken, Version};
 use crate::lock::{Content, Expected};
 use crate::moment::MonoTime;
 use crate::record::LeaderElectionRecord;
 
-/// By how much everything is shifted down.
+/// By how much everything is shifted down. What lies below becomes zero and cannot be told apart any more, so the shift
+/// must lie below whatever can still be shown or compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shift {
-    /// The candidate's clock; what lies before it becomes zero.
+    /// The candidate's clock.
     pub now: MonoTime,
-    /// The versions of the lock; those below it become zero.
+    /// The versions of the lock.
     pub version: u64,
-    /// The wall clock, in seconds.
+    /// The wall clock, in seconds since the epoch.
     pub seconds: i64,
-    /// The transitions in records.
+    /// The transitions in records. Below zero where a create, which writes 0, is to lie above what was clamped.
     pub transitions: i64,
+    /// Forget as well what matters only to reads that are asked for, to what cannot be read, to deletions and to a store
+    /// that goes back, and when terms began: every `acquireTime` becomes the given one. For a model whose reads are
+    /// answered unasked, whose wall clock stands at that moment, and that has none of the rest.
+    pub coarse: Option<DateTime<Utc>>,
 }
 
 impl Shift {
@@ -43,34 +50,52 @@ impl Shift {
         }
     }
 
+    fn second(&self, time: DateTime<Utc>) -> DateTime<Utc> {
+        time.checked_sub_signed(TimeDelta::try_seconds(self.seconds).unwrap_or_default())
+            .unwrap_or(time)
+            .max(DateTime::UNIX_EPOCH)
+    }
+
+    fn transitions(&self, transitions: i64) -> i64 {
+        transitions.saturating_sub(self.transitions).max(0)
+    }
+
+    /// Records of different terms differ in their transitions, and those of one term in their `renewTime`.
+    fn acquired(&self, time: DateTime<Utc>) -> DateTime<Utc> {
+        self.coarse.unwrap_or_else(|| self.second(time))
+    }
+
     /// Shifts a record.
     pub fn record(&self, record: &LeaderElectionRecord) -> LeaderElectionRecord {
-        let second = |time: chrono::DateTime<chrono::Utc>| {
-            time.checked_sub_signed(TimeDelta::try_seconds(self.seconds).unwrap_or_default())
-                .unwrap_or(time)
-        };
         LeaderElectionRecord {
-            acquire_time: record.acquire_time.map(second),
-            renew_time: record.renew_time.map(second),
-            leader_transitions: record.leader_transitions.saturating_sub(self.transitions),
+            acquire_time: record.acquire_time.map(|time| self.acquired(time)),
+            renew_time: record.renew_time.map(|time| self.second(time)),
+            leader_transitions: self.transitions(record.leader_transitions),
             ..record.clone()
         }
     }
 
-    fn shared_record(&self, record: &mut Arc<LeaderElectionRecord>) {
-        *record = Arc::new(self.record(record));
+    /// Shifts a record in place, without copying one that is not changed by it.
+    pub fn shared_record(&self, record: &mut Arc<LeaderElectionRecord>) {
+        let (acquired, renewed) = (record.acquire_time, record.renew_time);
+        if acquired.is_some_and(|time| self.acquired(time) != time)
+            || renewed.is_some_and(|time| self.second(time) != time)
+            || self.transitions(record.leader_transitions) != record.leader_transitions
+        {
+            *record = Arc::new(self.record(record));
+        }
     }
 
     /// Shifts what an object holds.
-    pub fn content(&self, content: &Content) -> Content {
+    pub fn content(&self, content: &mut Content) {
         match content {
-            Content::Record(record) => Content::Record(Arc::new(self.record(record))),
-            Content::Empty | Content::Unreadable(_) => content.clone(),
+            Content::Record(record) => self.shared_record(record),
+            Content::Empty | Content::Unreadable(_) => {}
         }
     }
 
     /// Shifts a swap on its way. Sends further back than `oldest` before now are all the same.
-    pub fn attempt(&self, attempt: &mut Attempt, oldest: std::time::Duration) {
+    pub fn attempt(&self, attempt: &mut Attempt, oldest: Duration) {
         attempt.sent = attempt.sent.rebased(self.now, MonoTime::ZERO.before(oldest));
         attempt.known.iter_mut().for_each(|version| self.version(version));
         self.expected(&mut attempt.expected);
@@ -78,15 +103,17 @@ impl Shift {
     }
 
     /// Shifts a read on its way. Sends further back than `oldest` before now are all the same.
-    pub fn read(&self, read: &mut Read, oldest: std::time::Duration) {
+    pub fn read(&self, read: &mut Read, oldest: Duration) {
         read.sent = read.sent.rebased(self.now, MonoTime::ZERO.before(oldest));
         read.known.iter_mut().for_each(|version| self.version(version));
     }
 }
 
 impl Election {
-    /// The same machine with its clock, versions, seconds and transitions shifted down. Its future behaviour is the same,
-    /// shifted.
+    /// The same machine with its clock, versions, seconds and transitions shifted down, and without what can no longer
+    /// matter. Its future behaviour is the same, shifted, where nothing is drawn from the version (`stagger` is off).
+    ///
+    /// Called when everything that was due at `by.now` has been handled and polled.
     pub fn normalise(&mut self, by: &Shift) {
         self.seen
             .version
@@ -94,17 +121,23 @@ impl Election {
             .chain(&mut self.seen.sure)
             .for_each(|version| by.version(version));
         if let State::Present(content) = &mut self.seen.state {
-            *content = by.content(content);
+            by.content(content);
         }
-        self.seen.last_transitions = self.seen.last_transitions.saturating_sub(by.transitions);
+        self.seen.last_transitions = by.transitions(self.seen.last_transitions);
         by.time(&mut self.seen.takeable_at);
         for pending in self.attempts.iter_mut() {
             by.shared_record(&mut pending.record);
             by.time(&mut pending.valid_until);
         }
         if let Some(held) = &mut self.held {
-            held.token = FencingToken::new(held.token.get().saturating_sub(by.version));
-            held.transitions = held.transitions.saturating_sub(by.transitions);
+            // They are told when the work starts, and never again.
+            let told = held.ripe_at.is_none();
+            held.token = FencingToken::new(if told {
+                0
+            } else {
+                held.token.get().saturating_sub(by.version)
+            });
+            held.transitions = if told { 0 } else { by.transitions(held.transitions) };
             by.time(&mut held.valid_until);
             by.time(&mut held.at_risk_at);
             held.ripe_at.iter_mut().for_each(|time| by.time(time));
@@ -114,10 +147,17 @@ impl Election {
         }
         if let Ending::StepDown(until) | Ending::Stop(until) = &mut self.ending {
             by.time(until);
+            // Only running work is drained.
+            if self.work != Work::Running {
+                *until = MonoTime::ZERO;
+            }
         }
         if let Some(Release { until, sent_on, .. }) = &mut self.release {
             by.time(until);
             sent_on.iter_mut().for_each(|expected| by.expected(expected));
+        }
+        if !self.config.stagger {
+            self.round_trip = Duration::ZERO;
         }
         let reading = &mut self.reading;
         for time in [
@@ -132,5 +172,23 @@ impl Election {
             by.time(time);
         }
         reading.busy_until.iter_mut().for_each(|time| by.time(time));
+        if by.coarse.is_some() {
+            self.forget();
+        }
+    }
+
+    fn forget(&mut self) {
+        let acquisition_proves = self.proves_own(Purpose::Acquire);
+        self.attempts.coarsen(acquisition_proves);
+        // A state that has passed does not come back.
+        let expected = self.expected();
+        if let Some(release) = &mut self.release {
+            release.sent_on = release.sent_on.filter(|sent_on| Some(*sent_on) == expected);
+        }
+        self.reading = Reading::new();
+        self.seen.sure = self.seen.version;
+        self.seen.waited_out = Duration::ZERO;
+        self.seen.last_seconds = 0;
+        self.seen.last_transitions = 0;
     }
 }

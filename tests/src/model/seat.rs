@@ -1,0 +1,169 @@
+//! One candidate in the world: its machine, its work, and its calls on their way.
+
+use leaderelection::election::{Attempt, Election, Input, Output, Purpose, Read, Shift, TermChange};
+use leaderelection::{Expected, Moment, MonoTime, Version};
+
+use super::setting::Spans;
+use super::store::{NEWEST, Store};
+
+/// What has become of a write that was sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Fate {
+    /// It has not reached the store, and its sender waits for the answer.
+    Sent,
+    /// It was done, as this version, and its sender waits for the answer.
+    Landed(Version),
+    /// It has not reached the store, and nobody waits for an answer any more. It may still land.
+    Ghost,
+}
+
+/// A write on its way.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Call {
+    /// As the machine asked for it.
+    pub attempt: Attempt,
+    /// What has become of it.
+    pub fate: Fate,
+}
+
+/// One candidate.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Seat {
+    /// The shipped machine.
+    pub election: Election,
+    /// Whether work truly runs: from a term's start until it ends by itself, is dropped, or its process crashes.
+    pub working: bool,
+    /// The read on its way. A newer one replaces it: the older answer is lost.
+    pub read: Option<Read>,
+    /// The writes on their way, oldest first.
+    pub calls: Vec<Call>,
+}
+
+impl Seat {
+    pub(super) fn new(fresh: Election) -> Self {
+        Self {
+            election: fresh,
+            working: false,
+            read: None,
+            calls: Vec::new(),
+        }
+    }
+
+    /// Gives the machine an input and does what it asks for. Returns whether the election has ended.
+    pub(super) fn feed(&mut self, now: Moment, input: Input, on_their_way: usize) -> bool {
+        let mut inputs = vec![input];
+        let mut ended = false;
+        while let Some(input) = inputs.pop() {
+            self.election.handle(now, input);
+            loop {
+                match self.election.poll() {
+                    Output::WaitUntil(_) => break,
+                    Output::Get(read) => self.read = Some(read),
+                    Output::Cas(attempt) => self.send(attempt, on_their_way),
+                    // A watch opens at once and stays: what it shows, and when, is the adversary's choice anyway.
+                    Output::RestartWatch => inputs.push(Input::WatchStarted),
+                    Output::Term(TermChange::Start { .. }) => self.working = true,
+                    Output::Term(TermChange::Drop) => {
+                        self.working = false;
+                        inputs.push(Input::WorkEnded);
+                    }
+                    Output::Term(_) | Output::Event(_) => {}
+                    Output::Ended => ended = true,
+                }
+            }
+        }
+        ended
+    }
+
+    fn send(&mut self, attempt: Attempt, on_their_way: usize) {
+        if self.calls.len() < on_their_way {
+            let fate = Fate::Sent;
+            self.calls.push(Call { attempt, fate });
+        }
+    }
+
+    /// The process is gone, and another takes its place. What was sent may still land.
+    pub(super) fn crash(&mut self, fresh: Election) {
+        self.election = fresh;
+        self.working = false;
+        self.read = None;
+        self.calls.retain(|call| !matches!(call.fate, Fate::Landed(_)));
+        for call in &mut self.calls {
+            call.fate = Fate::Ghost;
+        }
+    }
+
+    /// Shifts everything of this candidate, and forgets what can no longer matter.
+    pub(super) fn normalise(&mut self, by: &Shift, spans: Spans, store: &Store) {
+        self.election.normalise(by);
+        if let Some(read) = &mut self.read {
+            by.read(read, spans.oldest);
+        }
+        if by.coarse.is_some() {
+            self.read = None;
+        }
+        for call in &mut self.calls {
+            by.attempt(&mut call.attempt, spans.oldest);
+            match &mut call.fate {
+                Fate::Landed(version) => *version = Version::new(version.get().saturating_sub(by.version)),
+                Fate::Ghost => forget_sender(&mut call.attempt),
+                Fate::Sent => {}
+            }
+        }
+        self.calls.retain(|call| matters(call, store));
+        if by.coarse.is_some() {
+            self.forget_impatience(spans, store);
+        }
+        // Their order means nothing, and two equal ghosts are one: only one of them could land.
+        self.calls
+            .sort_by_key(|call| (rank(call.fate), call.attempt.sent, call.attempt.purpose as u8));
+        self.calls.dedup();
+    }
+}
+
+impl Seat {
+    /// A sender that has waited long enough has gone on: then the answer says no more than a look at the store, which it
+    /// is shown anyway.
+    fn forget_impatience(&mut self, spans: Spans, store: &Store) {
+        let known = self.election.known_version();
+        self.calls.retain_mut(|call| {
+            let waits = call.attempt.sent.after(spans.patience) > MonoTime::ZERO;
+            if !waits && call.attempt.purpose == Purpose::Release {
+                call.attempt.sent = MonoTime::ZERO.before(spans.oldest);
+            }
+            waits
+                || match call.fate {
+                    Fate::Sent => store.is(call.attempt.expected),
+                    Fate::Landed(version) => known <= Some(version),
+                    Fate::Ghost => true,
+                }
+        });
+    }
+}
+
+fn rank(fate: Fate) -> u64 {
+    match fate {
+        Fate::Ghost => 0,
+        Fate::Sent => 1,
+        Fate::Landed(version) => 2 + version.get(),
+    }
+}
+
+/// Nobody hears of a ghost: only what it would write still matters.
+fn forget_sender(attempt: &mut Attempt) {
+    attempt.sent = MonoTime::ZERO;
+    attempt.known = None;
+    attempt.purpose = Purpose::Acquire;
+}
+
+fn matters(call: &Call, store: &Store) -> bool {
+    let too_old = |version: Version| version.get() + 2 < NEWEST;
+    match call.fate {
+        Fate::Ghost => store.is(call.attempt.expected),
+        Fate::Landed(version) => !too_old(version),
+        Fate::Sent => match call.attempt.expected {
+            Expected::Version(version) => !too_old(version),
+            Expected::Absent => store.remembered().any(|ago| store.record(ago).is_none()),
+        },
+    }
+}

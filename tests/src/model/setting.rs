@@ -1,0 +1,154 @@
+//! What a checked world is made of: durations, clock rates, names, and the rule that is dropped.
+
+use std::time::Duration;
+
+use leaderelection::election::{Election, ElectionConfig, Variant};
+use leaderelection::{EmptyIdentity, Identity, LeaseTiming};
+
+/// The two candidates, by their seats.
+pub const SEATS: [usize; 2] = [0, 1];
+
+/// Durations in ticks. A tick is a second, because a record holds whole seconds.
+#[derive(Debug, Clone, Copy)]
+pub struct Ticks {
+    /// L.
+    pub lease: u64,
+    /// R.
+    pub deadline: u64,
+    /// P.
+    pub period: u64,
+    /// σ.
+    pub grace: u64,
+}
+
+impl Ticks {
+    /// The smallest lease at which two leaders never overlap where clocks advance `lo..=hi` per tick: SAFETY's theorem in
+    /// whole ticks.
+    #[must_use]
+    pub fn threshold(self, [lo, hi]: [u8; 2]) -> u64 {
+        let held = self.deadline + self.grace;
+        u64::from(hi) * (held.div_ceil(u64::from(lo)) - 1) + 1
+    }
+
+    /// With the lease at its threshold.
+    #[must_use]
+    pub fn at_threshold(self, rates: [u8; 2]) -> Self {
+        Self {
+            lease: self.threshold(rates),
+            ..self
+        }
+    }
+
+    /// Unchecked, because a model also looks at what the validation refuses.
+    fn timing(self) -> LeaseTiming {
+        let [lease, deadline, period, grace] =
+            [self.lease, self.deadline, self.period, self.grace].map(Duration::from_secs);
+        LeaseTiming::unchecked(lease, deadline, period, grace)
+    }
+}
+
+/// For how long it matters when a call was sent.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Spans {
+    /// Until then its sender waits for the answer before it sends another.
+    pub(super) patience: Duration,
+    /// After that its success brings no lease either.
+    pub(super) oldest: Duration,
+}
+
+/// One world to be checked.
+#[derive(Debug, Clone)]
+pub struct Setting {
+    /// How far each clock may advance in one tick, at least and at most.
+    pub rates: [u8; 2],
+    /// How many writes of a candidate may be on their way at once. One more is lost at once.
+    pub on_their_way: usize,
+    /// Reads are answered unasked, at any time, instead of being asked for and on their way. What the machine then does
+    /// with them is the same and more, and when it asks is no part of the state.
+    pub coarse: bool,
+    /// Nothing was ever written, instead of a record that somebody released.
+    pub from_nothing: bool,
+    configs: [ElectionConfig; 2],
+}
+
+impl Setting {
+    /// Two equal candidates, "a" and "b".
+    ///
+    /// # Errors
+    /// Never: the names are not empty.
+    pub fn new(rates: [u8; 2], ticks: Ticks) -> Result<Self, EmptyIdentity> {
+        let config = |name| {
+            Ok(ElectionConfig {
+                timing: ticks.timing(),
+                stagger: false,
+                timer_lead: Duration::ZERO,
+                ..ElectionConfig::new(Identity::new(name)?)
+            })
+        };
+        Ok(Self {
+            rates,
+            on_their_way: 2,
+            coarse: true,
+            from_nothing: false,
+            configs: [config("a")?, config("b")?],
+        })
+    }
+
+    /// The same with other durations for the candidate of the second seat.
+    #[must_use]
+    pub fn second(mut self, ticks: Ticks) -> Self {
+        let [_, second] = &mut self.configs;
+        second.timing = ticks.timing();
+        self
+    }
+
+    /// The same with both candidates under one name.
+    #[must_use]
+    pub fn twins(mut self) -> Self {
+        let [first, second] = &mut self.configs;
+        second.identity = first.identity.clone();
+        self
+    }
+
+    /// The same with one rule dropped.
+    #[must_use]
+    pub fn broken(mut self, variant: Variant) -> Self {
+        for config in &mut self.configs {
+            config.variant = Some(variant);
+        }
+        self
+    }
+
+    /// Whether the candidates differ in nothing.
+    pub(super) fn alike(&self) -> bool {
+        let [first, second] = &self.configs;
+        first == second
+    }
+
+    /// How each candidate is set.
+    pub fn configs(&self) -> &[ElectionConfig; 2] {
+        &self.configs
+    }
+
+    /// The rule that is dropped.
+    pub(super) fn variant(&self) -> Option<Variant> {
+        self.configs.iter().find_map(|config| config.variant)
+    }
+
+    /// For how long the sends of each candidate matter.
+    pub(super) fn spans(&self) -> [Spans; 2] {
+        self.configs.each_ref().map(|config| {
+            let timing = &config.timing;
+            let patience = timing.attempt_timeout();
+            Spans {
+                patience,
+                oldest: timing.renew_deadline().max(patience).max(timing.retry_period()),
+            }
+        })
+    }
+
+    /// A candidate that knows nothing yet, for each seat.
+    pub(super) fn machines(&self) -> [Election; 2] {
+        self.configs.clone().map(Election::new)
+    }
+}

@@ -1,0 +1,279 @@
+//! The world as one state, and what a step of the adversary makes of it.
+
+use leaderelection::election::{Input, Read, Shift, Variant};
+use leaderelection::{LockErrorKind, Moment, MonoTime, Swap};
+use stateright::{Model, Property};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::action::{self, Action, Reply};
+use super::seat::{Call, Fate, Seat};
+use super::setting::{SEATS, Setting, Spans};
+use super::store::Store;
+
+/// That never two candidates are at work at once: what all of this is for.
+pub const ONE_LEADER: &str = "never two candidates at work";
+/// That a machine knows whether its work runs.
+pub const KNOWS_ITS_WORK: &str = "a machine knows whether its work runs";
+/// That the model is not vacuous.
+pub const FIRST_LEADS: &str = "the first candidate can lead";
+/// That the model is not vacuous.
+pub const SECOND_LEADS: &str = "the second candidate can lead";
+/// That the model is not vacuous: a record that its holder released is taken over without a wait in between.
+pub const HAND_OVER: &str = "a release hands over";
+
+/// The store and both candidates.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct World {
+    /// Both candidates are alike in everything, so that two worlds in which they have changed places are one.
+    pub alike: bool,
+    /// The store.
+    pub store: Store,
+    /// The candidates.
+    pub seats: [Seat; 2],
+}
+
+/// A world under check.
+#[derive(Debug, Clone)]
+pub struct Checked {
+    setting: Setting,
+    machines: [leaderelection::election::Election; 2],
+    spans: [Spans; 2],
+}
+
+impl Checked {
+    /// Prepares a setting.
+    pub fn new(setting: Setting) -> Self {
+        Self {
+            machines: setting.machines(),
+            spans: setting.spans(),
+            setting,
+        }
+    }
+
+    fn start(&self) -> World {
+        let store = if self.setting.from_nothing {
+            Store::empty()
+        } else {
+            Store::released()
+        };
+        let now = moment(0, &store);
+        let seats = self.machines.clone().map(|fresh| {
+            let mut seat = Seat::new(fresh);
+            seat.feed(now, Input::Wake, self.setting.on_their_way);
+            seat
+        });
+        let alike = self.setting.alike();
+        let mut world = World { alike, store, seats };
+        self.normalise(&mut world, [0, 0]);
+        world
+    }
+
+    /// What `action` makes of `world`; `None` where it is not possible.
+    pub fn step(&self, world: &World, action: Action) -> Option<World> {
+        let mut world = world.clone();
+        let mut passed = [0, 0];
+        match action {
+            Action::Tick(ticks) => {
+                passed = ticks;
+                for (seat, ticks) in SEATS.into_iter().zip(ticks) {
+                    for tick in 1..=ticks {
+                        self.feed(&mut world, seat, tick, Input::Wake)?;
+                    }
+                }
+            }
+            Action::Show { seat, ago } => {
+                let shown = world.store.shown(ago);
+                self.feed(&mut world, seat, 0, Input::Watched(shown))?;
+            }
+            Action::AnswerRead { seat, ago } => {
+                let observation = world.store.shown(ago);
+                let unasked = Read {
+                    sent: MonoTime::ZERO,
+                    known: world.store.version(ago),
+                    verifies_watch: false,
+                };
+                let read = world.seats.get_mut(seat)?.read.take();
+                let read = read.or(self.setting.coarse.then_some(unasked))?;
+                self.feed(&mut world, seat, 0, Input::Read { read, observation })?;
+            }
+            Action::FailRead { seat } => {
+                let read = world.seats.get_mut(seat)?.read.take()?;
+                let failed = Input::ReadFailed {
+                    read,
+                    kind: LockErrorKind::Unavailable,
+                    retry_after: None,
+                };
+                self.feed(&mut world, seat, 0, failed)?;
+            }
+            Action::Land { seat, call } => land(&mut world, seat, call)?,
+            Action::Answer { seat, call, reply } => {
+                let input = answer(&mut world, seat, call, reply)?;
+                self.feed(&mut world, seat, 0, input)?;
+            }
+            Action::Lose { seat, call } => {
+                world.seats.get_mut(seat)?.calls.remove(call);
+            }
+            Action::EndWork { seat } => {
+                world.seats.get_mut(seat)?.working = false;
+                self.feed(&mut world, seat, 0, Input::WorkEnded)?;
+            }
+            Action::Stop { seat } => self.feed(&mut world, seat, 0, Input::Stop)?,
+            Action::StepDown { seat } => self.feed(&mut world, seat, 0, Input::StepDown)?,
+            Action::Crash { seat } => self.crash(&mut world, seat)?,
+        }
+        self.normalise(&mut world, passed);
+        Some(world)
+    }
+
+    /// Gives an input to the candidate of `seat`, so many ticks after the last step by its own clock.
+    fn feed(&self, world: &mut World, seat: usize, tick: u8, input: Input) -> Option<()> {
+        let now = moment(tick, &world.store);
+        let ended = world
+            .seats
+            .get_mut(seat)?
+            .feed(now, input, self.setting.on_their_way);
+        if ended {
+            self.crash(world, seat)?;
+        }
+        Some(())
+    }
+
+    /// Another process takes the place of the one that is gone, whether it left or was killed.
+    fn crash(&self, world: &mut World, seat: usize) -> Option<()> {
+        world.seats.get_mut(seat)?.crash(self.machines.get(seat)?.clone());
+        self.feed(world, seat, 0, Input::Wake)
+    }
+
+    fn normalise(&self, world: &mut World, passed: [u8; 2]) {
+        let shift = world.store.shift(self.setting.coarse);
+        world.store.normalise(&shift);
+        for ((seat, passed), spans) in world.seats.iter_mut().zip(passed).zip(self.spans) {
+            let now = moment(passed, &world.store).mono;
+            seat.normalise(&Shift { now, ..shift }, spans, &world.store);
+        }
+        if self.setting.coarse && self.setting.variant() != Some(Variant::AnyVersionAdopted) {
+            let known = world.seats.each_ref().map(|seat| seat.election.known_version());
+            world.store.forget_known(known.into_iter().min().flatten());
+        }
+    }
+}
+
+fn moment(tick: u8, store: &Store) -> Moment {
+    Moment {
+        mono: MonoTime::ZERO.after(Duration::from_secs(tick.into())),
+        wall: store.wall(),
+    }
+}
+
+/// The write is done.
+fn land(world: &mut World, seat: usize, call: usize) -> Option<()> {
+    let calls = &mut world.seats.get_mut(seat)?.calls;
+    let landed = calls.get_mut(call)?;
+    let version = world.store.put(Arc::clone(&landed.attempt.record));
+    if landed.fate == Fate::Ghost {
+        calls.remove(call);
+    } else {
+        landed.fate = Fate::Landed(version);
+    }
+    Some(())
+}
+
+/// Takes the call off its way, unless it may still land, and says what its sender hears.
+fn answer(world: &mut World, seat: usize, call: usize, reply: Reply) -> Option<Input> {
+    let lands = {
+        let of = world.seats.get(seat)?.calls.get(call)?;
+        of.fate == Fate::Sent && world.store.is(of.attempt.expected)
+    };
+    let calls = &mut world.seats.get_mut(seat)?.calls;
+    let Call { attempt, fate } = calls.remove(call);
+    let failed = |attempt, kind| Input::SwapFailed {
+        attempt,
+        kind,
+        retry_after: None,
+    };
+    Some(match reply {
+        Reply::Done => {
+            let Fate::Landed(version) = fate else { return None };
+            let swap = Swap::Done(version);
+            Input::Swapped { attempt, swap }
+        }
+        Reply::Conflict(ago) => {
+            let swap = Swap::Conflict(ago.map(|ago| world.store.shown(ago)));
+            Input::Swapped { attempt, swap }
+        }
+        Reply::Ambiguous => {
+            if lands {
+                let (attempt, fate) = (attempt.clone(), Fate::Ghost);
+                calls.push(Call { attempt, fate });
+            }
+            failed(attempt, LockErrorKind::Ambiguous)
+        }
+        Reply::Refused => failed(attempt, LockErrorKind::Unavailable),
+    })
+}
+
+impl Hash for World {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.store.hash(state);
+        let mut seats = self.seats.each_ref().map(|seat| {
+            let mut hasher = DefaultHasher::new();
+            seat.hash(&mut hasher);
+            hasher.finish()
+        });
+        if self.alike {
+            seats.sort_unstable();
+        }
+        seats.hash(state);
+    }
+}
+
+impl World {
+    /// Whether both work at once.
+    pub fn has_two_leaders(&self) -> bool {
+        self.seats.iter().all(|seat| seat.working)
+    }
+
+    /// Whether somebody works by an acquisition of a record that another had released.
+    fn was_handed_over(&self) -> bool {
+        let [new, free, old] = [0, 1, 2].map(|ago| self.store.record(ago));
+        let (Some(new), Some(free), Some(old)) = (new, free, old) else {
+            return false;
+        };
+        let works = self.seats.iter().any(|seat| seat.working);
+        works && free.is_free() && !new.is_free() && new.holder_identity != old.holder_identity
+    }
+}
+
+impl Model for Checked {
+    type State = World;
+    type Action = Action;
+
+    fn init_states(&self) -> Vec<World> {
+        vec![self.start()]
+    }
+
+    fn actions(&self, world: &World, actions: &mut Vec<Action>) {
+        action::enabled(&self.setting, world, actions);
+    }
+
+    fn next_state(&self, world: &World, action: Action) -> Option<World> {
+        self.step(world, action)
+    }
+
+    fn properties(&self) -> Vec<Property<Self>> {
+        vec![
+            Property::always(ONE_LEADER, |_, world: &World| !world.has_two_leaders()),
+            Property::always(KNOWS_ITS_WORK, |_, world: &World| {
+                world
+                    .seats
+                    .iter()
+                    .all(|seat| seat.working == seat.election.is_at_work())
+            }),
+            Property::sometimes(FIRST_LEADS, |_, world: &World| world.seats[0].working),
+            Property::sometimes(SECOND_LEADS, |_, world: &World| world.seats[1].working),
+            Property::sometimes(HAND_OVER, |_, world: &World| world.was_handed_over()),
+        ]
+    }
+}
