@@ -10,13 +10,11 @@ use std::process::{Child, ChildStdin, ExitCode, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
+use leaderelection::{Clock as _, SystemClock};
 use rustix::process::{Pid, Signal};
 use rustix::time::ClockId;
 
 use super::child;
-
-/// How far before the deadline it acts: killing takes a moment, and timers are late.
-const LEAD: Duration = Duration::from_millis(1);
 
 /// A timer may stand still while the machine sleeps; the clock is looked at this often (SAFETY 3).
 const SLICE: Duration = Duration::from_millis(250);
@@ -40,6 +38,13 @@ impl GuardTime {
             self.0
                 .saturating_add(i128::try_from(by.as_nanos()).unwrap_or(i128::MAX)),
         )
+    }
+
+    /// Returns when it has come.
+    pub(super) async fn sleep(self) {
+        SystemClock
+            .sleep_until(SystemClock.mono().after(self.left()))
+            .await;
     }
 
     /// How long from now; zero when it has come.
@@ -121,7 +126,7 @@ pub(crate) fn watch_over_group() -> ExitCode {
         return ExitCode::SUCCESS;
     };
     let reason = loop {
-        let left = deadline.left().saturating_sub(LEAD);
+        let left = deadline.left();
         if left.is_zero() {
             break "its lease has run out";
         }

@@ -17,6 +17,7 @@ mod children;
 pub(crate) mod guard;
 mod stops;
 
+use std::cell::Cell;
 use std::ffi::OsString;
 use std::io;
 use std::io::IsTerminal as _;
@@ -132,21 +133,30 @@ struct Office<'a> {
 impl Office<'_> {
     /// One term. When the elector drops this, the group is killed at once; it lets the term go when it is dead.
     async fn lead(&self, leadership: Leadership) -> Result<u8, RunError> {
-        let Some(last_moment) = self.last_moment(&leadership) else {
+        let Some(kill_at) = self.kill_at(&leadership) else {
             // Nothing is started on a lease that is over; what is returned then does not count.
             return Ok(0);
         };
+        let kill_at = Cell::new(kill_at);
+        let guard_at = || kill_at.get().after(self.death_takes() / 2);
         let variables = [
             ("LEADERELECT_IDENTITY", self.identity.to_owned()),
             ("LEADERELECT_TOKEN", leadership.token().to_string()),
         ];
         let group = self
             .children
-            .start(self.command, variables, leadership.clone(), last_moment)?;
+            .start(self.command, variables, leadership.clone(), guard_at())?;
         let mut ended = pin!(group.ended());
         let mut must_finish = pin!(leadership.stop_requested());
-        let mut telling = pin!(self.tell_guard(&leadership, |last_moment| group.live_until(last_moment)));
-        let (mut finishing, mut killed, mut told_all) = (false, false, false);
+        let mut last_moment = pin!(async {
+            self.follow_renewals(&leadership, |later| {
+                kill_at.set(later);
+                group.live_until(guard_at());
+            })
+            .await;
+            kill_at.get().sleep().await;
+        });
+        let (mut finishing, mut killed) = (false, false);
         loop {
             tokio::select! {
                 biased;
@@ -154,6 +164,11 @@ impl Office<'_> {
                     GroupEnd::Code(code) => Ok(code),
                     GroupEnd::GuardGone => Err(RunError::GuardGone),
                 },
+                () = &mut last_moment, if !killed => {
+                    killed = true;
+                    tracing::warn!("COMMAND has not finished within the stop grace: it is killed");
+                    group.kill();
+                }
                 () = self.stops.second(), if !killed => {
                     killed = true;
                     group.kill();
@@ -162,24 +177,29 @@ impl Office<'_> {
                     finishing = true;
                     group.terminate();
                 }
-                () = &mut telling, if !told_all => told_all = true,
             }
         }
     }
 
-    /// `sent + R + σ` of the last renewal; `None` when the lease is over.
-    fn last_moment(&self, leadership: &Leadership) -> Option<GuardTime> {
+    /// By how much SIGKILL is sent before the end, so that the group is dead at it.
+    fn death_takes(&self) -> Duration {
+        (self.timing.stop_grace() / 4).min(Duration::from_millis(10))
+    }
+
+    /// A little before `sent + R + σ` of the last renewal; `None` when the lease is over.
+    fn kill_at(&self, leadership: &Leadership) -> Option<GuardTime> {
         // The clock first: the moment comes out early by what passes in between, never late.
         let now = GuardTime::now();
         let left = leadership.remaining();
-        (!left.is_zero()).then(|| now.after(left).after(self.timing.stop_grace()))
+        let grace = self.timing.stop_grace().saturating_sub(self.death_takes());
+        (!left.is_zero()).then(|| now.after(left).after(grace))
     }
 
-    /// Tells the guard of renewals. What it was told last is never later than the truth; it looks more often as the end
-    /// comes near, so that a renewal at the last moment is told in time.
-    async fn tell_guard(&self, leadership: &Leadership, tell: impl Fn(GuardTime)) {
-        while let Some(last_moment) = self.last_moment(leadership) {
-            tell(last_moment);
+    /// Tells of renewals until the lease is over. What was told last is never later than the truth. It looks more often
+    /// as the end comes near, so that a renewal at the last moment is told in time.
+    async fn follow_renewals(&self, leadership: &Leadership, tell: impl Fn(GuardTime)) {
+        while let Some(kill_at) = self.kill_at(leadership) {
+            tell(kill_at);
             let pause = (leadership.remaining() / 4).min(self.timing.retry_period() / 2);
             let pause = pause.max(Duration::from_millis(10));
             SystemClock.sleep_until(SystemClock.mono().after(pause)).await;
