@@ -12,7 +12,10 @@ use leaderelection::{Clock, Identity, Moment, MonoTime, Observation, Swap, Syste
 
 fn at(seconds: u64) -> Moment {
     let mono = MonoTime::ZERO.after(Duration::from_secs(seconds));
-    Moment { mono, wall: DateTime::from_timestamp(i64::try_from(seconds).unwrap(), 0).unwrap() }
+    Moment {
+        mono,
+        wall: DateTime::from_timestamp(i64::try_from(seconds).unwrap(), 0).unwrap(),
+    }
 }
 
 /// Takes everything out; returns the swap, if there was one.
@@ -33,13 +36,27 @@ fn leader() -> Election {
     let mut election = Election::new(ElectionConfig::new(Identity::new("a").unwrap()));
     election.handle(at(0), Input::Wake);
     let _watch = election.poll();
-    let Output::Get(read) = election.poll() else { panic!("it asks for the record first") };
+    let Output::Get(read) = election.poll() else {
+        panic!("it asks for the record first")
+    };
     drain(&mut election);
     election.handle(at(0), Input::WatchStarted);
     drain(&mut election);
-    election.handle(at(0), Input::Read { read, observation: Observation::Absent { as_of: None } });
+    election.handle(
+        at(0),
+        Input::Read {
+            read,
+            observation: Observation::Absent { as_of: None },
+        },
+    );
     let attempt = drain(&mut election).unwrap();
-    election.handle(at(0), Input::Swapped { attempt, swap: Swap::Done(Version::new(1)) });
+    election.handle(
+        at(0),
+        Input::Swapped {
+            attempt,
+            swap: Swap::Done(Version::new(1)),
+        },
+    );
     drain(&mut election);
     election
 }
@@ -64,7 +81,13 @@ fn machine(criterion: &mut Criterion) {
             |election| {
                 election.handle(at(2), Input::Wake);
                 let attempt = drain(election).unwrap();
-                election.handle(at(2), Input::Swapped { attempt, swap: Swap::Done(Version::new(2)) });
+                election.handle(
+                    at(2),
+                    Input::Swapped {
+                        attempt,
+                        swap: Swap::Done(Version::new(2)),
+                    },
+                );
                 drain(election);
             },
             BatchSize::SmallInput,

@@ -24,7 +24,6 @@ fn sound() {
     .at_threshold(rates);
     let mut setting = Setting::new(rates, ticks).unwrap();
     setting.on_their_way = std::env::var("W").map_or(1, |w| w.parse().unwrap());
-    setting.reads = std::env::var("READS").is_ok();
     let outcome = check(setting);
     report("sound", &outcome);
 }

@@ -1,10 +1,9 @@
 //! One candidate in the world: its machine, its work, and its calls on their way.
 
-use std::time::Duration;
-
 use leaderelection::election::{Attempt, Election, Input, Output, Purpose, Read, Shift, TermChange};
 use leaderelection::{Expected, Moment, MonoTime, Version};
 
+use super::setting::Spans;
 use super::store::{NEWEST, Store};
 
 /// What has become of a write that was sent.
@@ -94,18 +93,17 @@ impl Seat {
         }
     }
 
-    /// Shifts everything of this candidate, and forgets what can no longer matter. Sends further back than `oldest` are all
-    /// the same.
-    pub(super) fn normalise(&mut self, by: &Shift, oldest: Duration, store: &Store) {
+    /// Shifts everything of this candidate, and forgets what can no longer matter.
+    pub(super) fn normalise(&mut self, by: &Shift, spans: Spans, store: &Store) {
         self.election.normalise(by);
         if let Some(read) = &mut self.read {
-            by.read(read, oldest);
+            by.read(read, spans.oldest);
         }
         if by.coarse.is_some() {
             self.read = None;
         }
         for call in &mut self.calls {
-            by.attempt(&mut call.attempt, oldest);
+            by.attempt(&mut call.attempt, spans.oldest);
             match &mut call.fate {
                 Fate::Landed(version) => *version = Version::new(version.get().saturating_sub(by.version)),
                 Fate::Ghost => forget_sender(&mut call.attempt),
@@ -113,10 +111,33 @@ impl Seat {
             }
         }
         self.calls.retain(|call| matters(call, store));
+        if by.coarse.is_some() {
+            self.forget_impatience(spans, store);
+        }
         // Their order means nothing, and two equal ghosts are one: only one of them could land.
         self.calls
             .sort_by_key(|call| (rank(call.fate), call.attempt.sent, call.attempt.purpose as u8));
         self.calls.dedup();
+    }
+}
+
+impl Seat {
+    /// A sender that has waited long enough has gone on: then the answer says no more than a look at the store, which it
+    /// is shown anyway.
+    fn forget_impatience(&mut self, spans: Spans, store: &Store) {
+        let known = self.election.known_version();
+        self.calls.retain_mut(|call| {
+            let waits = call.attempt.sent.after(spans.patience) > MonoTime::ZERO;
+            if !waits && call.attempt.purpose == Purpose::Release {
+                call.attempt.sent = MonoTime::ZERO.before(spans.oldest);
+            }
+            waits
+                || match call.fate {
+                    Fate::Sent => store.is(call.attempt.expected),
+                    Fate::Landed(version) => known <= Some(version),
+                    Fate::Ghost => true,
+                }
+        });
     }
 }
 

@@ -47,6 +47,15 @@ impl Ticks {
     }
 }
 
+/// For how long it matters when a call was sent.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Spans {
+    /// Until then its sender waits for the answer before it sends another.
+    pub(super) patience: Duration,
+    /// After that its success brings no lease either.
+    pub(super) oldest: Duration,
+}
+
 /// One world to be checked.
 #[derive(Debug, Clone)]
 pub struct Setting {
@@ -121,14 +130,20 @@ impl Setting {
         &self.configs
     }
 
-    /// For how long it matters when a call was sent: later than that, it brings no lease and ends no wait.
-    pub(super) fn oldest(&self) -> [Duration; 2] {
+    /// The rule that is dropped.
+    pub(super) fn variant(&self) -> Option<Variant> {
+        self.configs.iter().find_map(|config| config.variant)
+    }
+
+    /// For how long the sends of each candidate matter.
+    pub(super) fn spans(&self) -> [Spans; 2] {
         self.configs.each_ref().map(|config| {
             let timing = &config.timing;
-            timing
-                .renew_deadline()
-                .max(timing.attempt_timeout())
-                .max(timing.retry_period())
+            let patience = timing.attempt_timeout();
+            Spans {
+                patience,
+                oldest: timing.renew_deadline().max(patience).max(timing.retry_period()),
+            }
         })
     }
 

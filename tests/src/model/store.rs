@@ -116,6 +116,13 @@ impl Store {
         }
     }
 
+    /// Forgets older states that every candidate knows to have passed: only a newer version counts (SAFETY 4).
+    pub(super) fn forget_known(&mut self, known: Option<Version>) {
+        while self.states.len() > 1 && self.version(self.states.len() - 1) <= known {
+            self.states.pop();
+        }
+    }
+
     pub(super) fn normalise(&mut self, by: &Shift) {
         self.newest -= by.version;
         for record in self.states.iter_mut().flatten() {

@@ -1,6 +1,6 @@
 //! The world as one state, and what a step of the adversary makes of it.
 
-use leaderelection::election::{Input, Purpose, Read, Shift};
+use leaderelection::election::{Input, Read, Shift, Variant};
 use leaderelection::{LockErrorKind, Moment, MonoTime, Swap};
 use stateright::{Model, Property};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::action::{self, Action, Reply};
 use super::seat::{Call, Fate, Seat};
-use super::setting::{SEATS, Setting};
+use super::setting::{SEATS, Setting, Spans};
 use super::store::Store;
 
 /// That never two candidates are at work at once: what all of this is for.
@@ -39,7 +39,7 @@ pub struct World {
 pub struct Checked {
     setting: Setting,
     machines: [leaderelection::election::Election; 2],
-    oldest: [Duration; 2],
+    spans: [Spans; 2],
 }
 
 impl Checked {
@@ -47,7 +47,7 @@ impl Checked {
     pub fn new(setting: Setting) -> Self {
         Self {
             machines: setting.machines(),
-            oldest: setting.oldest(),
+            spans: setting.spans(),
             setting,
         }
     }
@@ -149,21 +149,13 @@ impl Checked {
     fn normalise(&self, world: &mut World, passed: [u8; 2]) {
         let shift = world.store.shift(self.setting.coarse);
         world.store.normalise(&shift);
-        for ((seat, passed), oldest) in world.seats.iter_mut().zip(passed).zip(self.oldest) {
+        for ((seat, passed), spans) in world.seats.iter_mut().zip(passed).zip(self.spans) {
             let now = moment(passed, &world.store).mono;
-            seat.normalise(&Shift { now, ..shift }, oldest, &world.store);
-            if self.setting.coarse {
-                for call in &mut seat.calls {
-                    if call.attempt.purpose == Purpose::Release && call.attempt.sent < MonoTime::ZERO {
-                        call.attempt.sent = MonoTime::ZERO.before(oldest);
-                    }
-                }
-                seat.calls.retain(|call| {
-                    call.fate != Fate::Sent
-                        || world.store.is(call.attempt.expected)
-                        || call.attempt.sent >= MonoTime::ZERO
-                });
-            }
+            seat.normalise(&Shift { now, ..shift }, spans, &world.store);
+        }
+        if self.setting.coarse && self.setting.variant() != Some(Variant::AnyVersionAdopted) {
+            let known = world.seats.each_ref().map(|seat| seat.election.known_version());
+            world.store.forget_known(known.into_iter().min().flatten());
         }
     }
 }

@@ -13,3 +13,4 @@ mod programs;
 
 pub use self::error::ServerError;
 pub use self::etcd::Etcd;
+pub(crate) use self::process::Guard;

@@ -152,21 +152,21 @@ impl Drop for Process {
     }
 }
 
-/// A shell that kills a stopped server when this process is gone and did not say goodbye.
+/// A shell that kills a child which cannot notice by itself that this process is gone and did not say goodbye.
 #[derive(Debug)]
-struct Guard {
+pub(crate) struct Guard {
     shell: Child,
 }
 
 impl Guard {
-    fn over(server: &Child) -> io::Result<Self> {
+    pub(crate) fn over(child: &Child) -> io::Result<Self> {
         // `read` waits for the end of the pipe that this process holds.
         let shell = Command::new("/bin/sh")
             .args([
                 "-c",
                 r#"read -r _; kill -KILL "$1""#,
                 "guard",
-                &server.id().to_string(),
+                &child.id().to_string(),
             ])
             .stdin(Stdio::piped())
             .stdout(Stdio::null())

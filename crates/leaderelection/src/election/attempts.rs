@@ -121,6 +121,26 @@ impl Attempts {
             .any(|pending| pending.purpose == Purpose::Acquire && pending.creates == creates)
     }
 
+    /// Forgets what no answer and no observation asks for, where nothing is refused: how often, what an acquisition that
+    /// proves nothing would write, and when a release was sent.
+    pub(super) fn coarsen(&mut self, acquisition_proves: bool) {
+        for pending in self.0.iter_mut().filter(|pending| !pending.creates) {
+            pending.repeated = true;
+            let acquires = matches!(pending.purpose, Purpose::Acquire | Purpose::Claim);
+            if acquires && !acquisition_proves {
+                pending.record = Arc::default();
+                pending.valid_until = MonoTime::ZERO;
+            }
+            if pending.purpose == Purpose::Release {
+                pending.valid_until = MonoTime::ZERO;
+            }
+        }
+        // Which came first is not asked either.
+        self.0
+            .sort_by_key(|pending| (pending.purpose as u8, pending.record.renew_time));
+        self.0.dedup();
+    }
+
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Pending> {
         self.0.iter_mut()
     }

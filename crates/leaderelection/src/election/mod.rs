@@ -253,6 +253,11 @@ impl Election {
         self.work != Work::None
     }
 
+    /// The newest version known. A model asks, to forget what this machine cannot learn from any more.
+    pub fn known_version(&self) -> Option<Version> {
+        self.seen.version
+    }
+
     /// Sends a swap on the newest state known, and notes it as pending.
     fn send(&mut self, now: Moment, purpose: Purpose, record: Arc<LeaderElectionRecord>) {
         let Some(expected) = self.expected() else { return };

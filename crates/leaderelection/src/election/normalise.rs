@@ -178,17 +178,8 @@ impl Election {
     }
 
     fn forget(&mut self) {
-        for pending in self.attempts.iter_mut() {
-            // When it was sent is asked only where it begins or extends a lease by being shown.
-            let counts = match pending.purpose {
-                Purpose::Renew | Purpose::RenewClaim => true,
-                Purpose::Acquire | Purpose::Claim => self.config.identity.is_unique(),
-                Purpose::Release => false,
-            };
-            if !counts && !pending.creates {
-                pending.valid_until = MonoTime::ZERO;
-            }
-        }
+        let acquisition_proves = self.proves_own(Purpose::Acquire);
+        self.attempts.coarsen(acquisition_proves);
         // A state that has passed does not come back.
         let expected = self.expected();
         if let Some(release) = &mut self.release {

@@ -247,7 +247,7 @@ impl Election {
     /// may have written the same acquisition on the same base in the same second, and its lease would count from an
     /// earlier send than this process's: then only the answer to the attempt tells (SAFETY 16). A renewal or a release
     /// is on one's own record, where no twin writes.
-    fn proves_own(&self, purpose: Purpose) -> bool {
+    pub(super) fn proves_own(&self, purpose: Purpose) -> bool {
         match purpose {
             Purpose::Acquire | Purpose::Claim => self.config.identity.is_unique(),
             Purpose::Renew | Purpose::RenewClaim | Purpose::Release => true,
