@@ -9,7 +9,7 @@ use std::time::Duration;
 use leaderelection::MonoTime;
 use rustix::process::{Pid, Signal};
 
-use crate::servers::Guard;
+use crate::servers::Janitor;
 use crate::time::now;
 
 /// How long what must come may take on a busy machine.
@@ -37,7 +37,7 @@ pub const STUBBORN_WORK: &str = r#"trap 'echo term' TERM; echo "start $LEADERELE
 #[derive(Debug)]
 pub struct Leaderelect {
     // Before the process: it must not outlive what it guards.
-    _guard: Guard,
+    _guard: Janitor,
     process: Reaped,
     out: Receiver<Line>,
     log: Receiver<Line>,
@@ -126,7 +126,7 @@ impl Leaderelect {
             .stderr(Stdio::piped())
             .spawn()
             .map(Reaped)?;
-        let guard = Guard::over(&process.0)?;
+        let guard = Janitor::killing(&[process.0.id()])?;
         let out = lines_of(process.0.stdout.take());
         let log = lines_of(process.0.stderr.take());
         Ok(Self {

@@ -7,6 +7,7 @@
 pub mod candidate;
 pub mod faults;
 pub mod handover;
+pub mod kube_door;
 pub mod leaderelect;
 pub mod model;
 pub mod servers;

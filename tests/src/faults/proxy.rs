@@ -5,6 +5,7 @@
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
@@ -31,6 +32,7 @@ struct Shared {
     target: SocketAddr,
     state: Mutex<State>,
     changed: Condvar,
+    passed: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -60,6 +62,7 @@ impl Proxy {
                 target,
                 state: Mutex::default(),
                 changed: Condvar::new(),
+                passed: AtomicU64::new(0),
             }),
         };
         let shared = Arc::clone(&proxy.shared);
@@ -70,6 +73,11 @@ impl Proxy {
     /// Where clients connect: `127.0.0.1:PORT`.
     pub fn endpoint(&self) -> String {
         self.address.to_string()
+    }
+
+    /// How many bytes have passed, both ways together.
+    pub fn passed(&self) -> u64 {
+        self.shared.passed.load(Ordering::Relaxed)
     }
 
     /// Lets nothing pass this way, without losing it, until [`release`](Self::release).
@@ -145,6 +153,10 @@ impl Shared {
         let mut buffer = [0; 16 * 1024];
         while let Ok(count @ 1..) = from.read(&mut buffer) {
             let passes = self.passes(way, cuts);
+            if passes {
+                self.passed
+                    .fetch_add(u64::try_from(count).unwrap_or(0), Ordering::Relaxed);
+            }
             if !passes || to.write_all(buffer.get(..count).unwrap_or_default()).is_err() {
                 break;
             }
