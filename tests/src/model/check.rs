@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use leaderelection::EmptyIdentity;
 use stateright::{Checker, HasDiscoveries, Model};
 
 use super::Setting;
@@ -24,10 +25,13 @@ pub struct Outcome {
 }
 
 /// Explores every reachable state, or until two leaders are found.
+///
+/// # Errors
+/// Never: the names are not empty.
 #[allow(clippy::disallowed_methods, reason = "how long a check takes is for people")]
-pub fn check(setting: Setting) -> Outcome {
+pub fn check(setting: Setting) -> Result<Outcome, EmptyIdentity> {
     let began = Instant::now();
-    let checker = Checked::new(setting)
+    let checker = Checked::new(setting)?
         .checker()
         .threads(2)
         .finish_when(HasDiscoveries::AnyFailures)
@@ -39,11 +43,11 @@ pub fn check(setting: Setting) -> Outcome {
         .map(|path| story::tell(checker.model(), path.clone().into_vec()));
     let mut found: Vec<_> = discoveries.keys().copied().collect();
     found.sort_unstable();
-    Outcome {
+    Ok(Outcome {
         states: checker.unique_state_count(),
         depth: checker.max_depth(),
         took: began.elapsed(),
         two_leaders,
         found,
-    }
+    })
 }
