@@ -31,6 +31,15 @@ pub struct Call {
     pub fate: Fate,
 }
 
+/// What came of an input, beside what the seat shows.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Fed {
+    /// The candidate has left the election.
+    pub(super) ended: bool,
+    /// Its term was lost.
+    pub(super) lost: bool,
+}
+
 /// One candidate.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Seat {
@@ -54,10 +63,10 @@ impl Seat {
         }
     }
 
-    /// Gives the machine an input and does what it asks for. Returns whether the election has ended.
-    pub(super) fn feed(&mut self, now: Moment, input: Input, on_their_way: usize) -> bool {
+    /// Gives the machine an input and does what it asks for.
+    pub(super) fn feed(&mut self, now: Moment, input: Input, on_their_way: usize) -> Fed {
         let mut inputs = vec![input];
-        let mut ended = false;
+        let mut fed = Fed::default();
         while let Some(input) = inputs.pop() {
             self.election.handle(now, input);
             loop {
@@ -72,12 +81,13 @@ impl Seat {
                         self.working = false;
                         inputs.push(Input::WorkEnded);
                     }
+                    Output::Term(TermChange::Lost { .. }) => fed.lost = true,
                     Output::Term(_) | Output::Event(_) => {}
-                    Output::Ended => ended = true,
+                    Output::Ended => fed.ended = true,
                 }
             }
         }
-        ended
+        fed
     }
 
     fn send(&mut self, attempt: Attempt, on_their_way: usize) {

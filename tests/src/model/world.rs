@@ -14,6 +14,8 @@ use super::store::Store;
 
 /// That never two candidates are at work at once: what all of this is for.
 pub const ONE_LEADER: &str = "never two candidates at work";
+/// That the past takes nothing away: no term is lost to a state that is not newer than the newest known (SAFETY 4).
+pub const NO_NEEDLESS_LOSS: &str = "no term is lost to the past";
 /// That a machine knows whether its work runs.
 pub const KNOWS_ITS_WORK: &str = "a machine knows whether its work runs";
 /// That the model is not vacuous.
@@ -43,6 +45,8 @@ pub struct World {
     pub store: Store,
     /// The candidates.
     pub seats: [Seat; 2],
+    /// The last step showed a candidate what it knew to have passed, and it lost its term by that.
+    pub lost_to_the_past: bool,
 }
 
 /// A world under check.
@@ -81,14 +85,22 @@ impl Checked {
             seat
         });
         let alike = self.setting.alike();
-        let mut world = World { alike, store, seats };
+        let mut world = World {
+            alike,
+            store,
+            seats,
+            lost_to_the_past: false,
+        };
         self.normalise(&mut world, [0, 0]);
         world
     }
 
     /// What `action` makes of `world`; `None` where it is not possible.
     pub fn step(&self, world: &World, action: Action) -> Option<World> {
-        let mut world = world.clone();
+        let mut world = World {
+            lost_to_the_past: false,
+            ..world.clone()
+        };
         let mut passed = [0, 0];
         match action {
             Action::Tick(ticks) => {
@@ -100,8 +112,10 @@ impl Checked {
                 }
             }
             Action::Show { seat, ago } => {
-                let shown = world.store.shown(ago);
-                self.feed(&mut world, seat, 0, Input::Watched(shown))?;
+                let (shown, version) = (world.store.shown(ago), world.store.version(ago));
+                let past = version <= world.seats.get(seat)?.election.known_version();
+                let lost = self.feed(&mut world, seat, 0, Input::Watched(shown))?;
+                world.lost_to_the_past = lost && past;
             }
             Action::AnswerRead { seat, ago } => {
                 let observation = world.store.shown(ago);
@@ -135,25 +149,30 @@ impl Checked {
                 world.seats.get_mut(seat)?.working = false;
                 self.feed(&mut world, seat, 0, Input::WorkEnded)?;
             }
-            Action::Stop { seat } => self.feed(&mut world, seat, 0, Input::Stop)?,
-            Action::StepDown { seat } => self.feed(&mut world, seat, 0, Input::StepDown)?,
+            Action::Stop { seat } => {
+                self.feed(&mut world, seat, 0, Input::Stop)?;
+            }
+            Action::StepDown { seat } => {
+                self.feed(&mut world, seat, 0, Input::StepDown)?;
+            }
             Action::Crash { seat } => self.crash(&mut world, seat)?,
         }
         self.normalise(&mut world, passed);
         Some(world)
     }
 
-    /// Gives an input to the candidate of `seat`, so many ticks after the last step by its own clock.
-    fn feed(&self, world: &mut World, seat: usize, tick: u8, input: Input) -> Option<()> {
+    /// Gives an input to the candidate of `seat`, so many ticks after the last step by its own clock. Returns whether its
+    /// term was lost.
+    fn feed(&self, world: &mut World, seat: usize, tick: u8, input: Input) -> Option<bool> {
         let now = moment(tick, &world.store);
-        let ended = world
+        let fed = world
             .seats
             .get_mut(seat)?
             .feed(now, input, self.setting.on_their_way);
-        if ended {
+        if fed.ended {
             self.crash(world, seat)?;
         }
-        Some(())
+        Some(fed.lost)
     }
 
     /// Another process takes the place of the one that is gone, whether it left or was killed.
@@ -164,7 +183,8 @@ impl Checked {
             lives => &lives.iter().find(|(name, _)| !world.mentions(name))?.1,
         };
         world.seats.get_mut(seat)?.crash(fresh.clone());
-        self.feed(world, seat, 0, Input::Wake)
+        self.feed(world, seat, 0, Input::Wake)?;
+        Some(())
     }
 
     fn normalise(&self, world: &mut World, passed: [u8; 2]) {
@@ -246,6 +266,7 @@ impl Hash for World {
             Alike::Renamed => as_they_sit.min(seen([second, first], true)),
         };
         state.write_u64(least);
+        self.lost_to_the_past.hash(state);
     }
 }
 
@@ -344,6 +365,7 @@ impl Model for Checked {
     fn properties(&self) -> Vec<Property<Self>> {
         vec![
             Property::always(ONE_LEADER, |_, world: &World| !world.has_two_leaders()),
+            Property::always(NO_NEEDLESS_LOSS, |_, world: &World| !world.lost_to_the_past),
             Property::always(KNOWS_ITS_WORK, |_, world: &World| {
                 world.seats.iter().all(|seat| seat.working == seat.election.is_at_work())
             }),

@@ -220,7 +220,10 @@ impl Election {
     /// A newer version: what brought it, and what does it mean for whom?
     fn newer(&mut self, now: Moment, version: Version, content: Content) {
         let equal = self.attempts.resolve(&content);
-        let landed = equal.filter(|pending| self.proves_own(pending.purpose));
+        let mut landed = equal.filter(|pending| self.proves_own(pending.purpose));
+        if let (Some(pending), true) = (&mut landed, self.broken(Variant::ReadBackExtends)) {
+            pending.valid_until = now.mono.after(self.config.timing.renew_deadline());
+        }
         self.seen.version = Some(version);
         self.seen.went_back = false;
         if landed.is_none()
@@ -243,7 +246,9 @@ impl Election {
     /// is on one's own record, where no twin writes.
     pub(super) fn proves_own(&self, purpose: Purpose) -> bool {
         match purpose {
-            Purpose::Acquire | Purpose::Claim => self.config.identity.is_unique(),
+            Purpose::Acquire | Purpose::Claim => {
+                self.config.identity.is_unique() || self.broken(Variant::EqualAcquisitionProves)
+            }
             Purpose::Renew | Purpose::Release => true,
         }
     }
@@ -267,11 +272,7 @@ impl Election {
             Purpose::Renew => {
                 // The read-back counts from the earliest send, never from the read (SAFETY 9), and a lost term stays
                 // lost (SAFETY 22).
-                let valid_until = if self.broken(Variant::ReadBackExtends) {
-                    now.mono.after(self.config.timing.renew_deadline())
-                } else {
-                    pending.valid_until
-                };
+                let valid_until = pending.valid_until;
                 if now.mono < valid_until {
                     self.extend(valid_until);
                 }
