@@ -40,6 +40,14 @@ impl Identity {
         }
     }
 
+    /// A name of which a check knows that nobody else has it.
+    #[cfg(feature = "unsound-variants")]
+    #[doc(hidden)]
+    pub fn known_unique(name: impl Into<String>) -> Result<Self, EmptyIdentity> {
+        let unique = true;
+        Self::new(name).map(|identity| Self { unique, ..identity })
+    }
+
     /// The name.
     pub fn as_str(&self) -> &str {
         &self.name

@@ -138,6 +138,7 @@ fn writes(world: &World, seat: usize, call: usize, actions: &mut Vec<Action>) {
     };
     match of.fate {
         Fate::Ghost => {}
+        Fate::Beaten => answer(Reply::Conflict(None)),
         Fate::Sent if world.store.is(expected) => {
             answer(Reply::Ambiguous);
             answer(Reply::Refused);
@@ -158,7 +159,7 @@ fn writes(world: &World, seat: usize, call: usize, actions: &mut Vec<Action>) {
     if of.fate != Fate::Ghost || world.store.is(expected) {
         actions.push(Action::Lose { seat, call });
     }
-    if !matches!(of.fate, Fate::Landed(_)) && world.store.is(expected) {
+    if matches!(of.fate, Fate::Sent | Fate::Ghost) && world.store.is(expected) {
         actions.push(Action::Land { seat, call });
     }
 }

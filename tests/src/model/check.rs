@@ -1,49 +1,74 @@
 //! Runs the checker over a setting, and says what it found.
 
+use std::fmt;
 use std::time::{Duration, Instant};
 
+use leaderelection::EmptyIdentity;
 use stateright::{Checker, HasDiscoveries, Model};
 
-use super::Setting;
-use super::story;
-use super::world::{Checked, ONE_LEADER};
+use super::world::{
+    Checked, FIRST_LEADS, HAND_OVER, KNOWS_ITS_WORK, NO_NEEDLESS_LOSS, ONE_LEADER, SECOND_LEADS,
+};
+use super::{Setting, story};
 
 /// What the checker found.
 #[derive(Debug)]
 pub struct Outcome {
-    /// Different states.
+    /// How many different states.
     pub states: usize,
-    /// The longest of the shortest ways to a state, about: two threads do not keep to the order.
+    /// The longest way on which a state was found first.
     pub depth: usize,
     /// How long it took.
     pub took: Duration,
-    /// The steps to a state with two leaders, told in words, if there is one.
-    pub two_leaders: Option<Vec<String>>,
-    /// All properties of which the checker found an example or a counterexample.
-    pub found: Vec<&'static str>,
+    /// What must never be, and is: its name, and the steps to it, told in words. `None`: every reachable state is sound.
+    pub failure: Option<(&'static str, Vec<String>)>,
+    /// What must be possible, and is not; known only where there is no failure.
+    pub impossible: Vec<&'static str>,
 }
 
-/// Explores every reachable state, or until two leaders are found.
+/// Explores every reachable state, or until something is found that must never be.
+///
+/// # Errors
+/// Never: the names are not empty.
 #[allow(clippy::disallowed_methods, reason = "how long a check takes is for people")]
-pub fn check(setting: Setting) -> Outcome {
+pub fn check(setting: Setting) -> Result<Outcome, EmptyIdentity> {
     let began = Instant::now();
-    let checker = Checked::new(setting)
+    let checker = Checked::new(setting)?
         .checker()
         .threads(2)
         .finish_when(HasDiscoveries::AnyFailures)
         .spawn_bfs()
         .join();
-    let discoveries = checker.discoveries();
-    let two_leaders = discoveries
-        .get(ONE_LEADER)
-        .map(|path| story::tell(checker.model(), path.clone().into_vec()));
-    let mut found: Vec<_> = discoveries.keys().copied().collect();
-    found.sort_unstable();
-    Outcome {
+    let mut found = checker.discoveries();
+    let failure = [ONE_LEADER, NO_NEEDLESS_LOSS, KNOWS_ITS_WORK]
+        .into_iter()
+        .find_map(|name| Some((name, story::tell(found.remove(name)?.into_vec()))));
+    let impossible = [FIRST_LEADS, SECOND_LEADS, HAND_OVER]
+        .into_iter()
+        .filter(|name| !found.contains_key(name))
+        .collect();
+    Ok(Outcome {
         states: checker.unique_state_count(),
         depth: checker.max_depth(),
         took: began.elapsed(),
-        two_leaders,
-        found,
+        failure,
+        impossible,
+    })
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            states, depth, took, ..
+        } = self;
+        write!(f, "{states} states, depth {depth}, {took:.1?}")?;
+        let Some((name, steps)) = &self.failure else {
+            return Ok(());
+        };
+        write!(f, "; not \"{name}\", after {} steps:", steps.len())?;
+        steps
+            .iter()
+            .zip(1..)
+            .try_for_each(|(step, number)| write!(f, "\n{number:>4}. {step}"))
     }
 }

@@ -1,5 +1,7 @@
 //! One candidate in the world: its machine, its work, and its calls on their way.
 
+use std::sync::Arc;
+
 use leaderelection::election::{Attempt, Election, Input, Output, Purpose, Read, Shift, TermChange};
 use leaderelection::{Expected, Moment, MonoTime, Version};
 
@@ -11,6 +13,9 @@ use super::store::{NEWEST, Store};
 pub enum Fate {
     /// It has not reached the store, and its sender waits for the answer.
     Sent,
+    /// It has not reached the store and cannot land any more, and its sender waits for the answer. What it would have
+    /// written is forgotten. Only where the world is coarse.
+    Beaten,
     /// It was done, as this version, and its sender waits for the answer.
     Landed(Version),
     /// It has not reached the store, and nobody waits for an answer any more. It may still land.
@@ -24,6 +29,15 @@ pub struct Call {
     pub attempt: Attempt,
     /// What has become of it.
     pub fate: Fate,
+}
+
+/// What came of an input, beside what the seat shows.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Fed {
+    /// The candidate has left the election.
+    pub(super) ended: bool,
+    /// Its term was lost.
+    pub(super) lost: bool,
 }
 
 /// One candidate.
@@ -49,10 +63,10 @@ impl Seat {
         }
     }
 
-    /// Gives the machine an input and does what it asks for. Returns whether the election has ended.
-    pub(super) fn feed(&mut self, now: Moment, input: Input, on_their_way: usize) -> bool {
+    /// Gives the machine an input and does what it asks for.
+    pub(super) fn feed(&mut self, now: Moment, input: Input, on_their_way: usize) -> Fed {
         let mut inputs = vec![input];
-        let mut ended = false;
+        let mut fed = Fed::default();
         while let Some(input) = inputs.pop() {
             self.election.handle(now, input);
             loop {
@@ -67,12 +81,13 @@ impl Seat {
                         self.working = false;
                         inputs.push(Input::WorkEnded);
                     }
+                    Output::Term(TermChange::Lost { .. }) => fed.lost = true,
                     Output::Term(_) | Output::Event(_) => {}
-                    Output::Ended => ended = true,
+                    Output::Ended => fed.ended = true,
                 }
             }
         }
-        ended
+        fed
     }
 
     fn send(&mut self, attempt: Attempt, on_their_way: usize) {
@@ -87,7 +102,8 @@ impl Seat {
         self.election = fresh;
         self.working = false;
         self.read = None;
-        self.calls.retain(|call| !matches!(call.fate, Fate::Landed(_)));
+        self.calls
+            .retain(|call| matches!(call.fate, Fate::Sent | Fate::Ghost));
         for call in &mut self.calls {
             call.fate = Fate::Ghost;
         }
@@ -107,7 +123,7 @@ impl Seat {
             match &mut call.fate {
                 Fate::Landed(version) => *version = Version::new(version.get().saturating_sub(by.version)),
                 Fate::Ghost => forget_sender(&mut call.attempt),
-                Fate::Sent => {}
+                Fate::Sent | Fate::Beaten => {}
             }
         }
         self.calls.retain(|call| matters(call, store));
@@ -115,8 +131,14 @@ impl Seat {
             self.forget_impatience(spans, store);
         }
         // Their order means nothing, and two equal ghosts are one: only one of them could land.
-        self.calls
-            .sort_by_key(|call| (rank(call.fate), call.attempt.sent, call.attempt.purpose as u8));
+        self.calls.sort_by_key(|call| {
+            (
+                rank(call.fate),
+                call.attempt.sent,
+                call.attempt.record.renew_time,
+                call.attempt.record.is_free(),
+            )
+        });
         self.calls.dedup();
     }
 }
@@ -131,12 +153,16 @@ impl Seat {
             if !waits && call.attempt.purpose == Purpose::Release {
                 call.attempt.sent = MonoTime::ZERO.before(spans.oldest);
             }
-            waits
-                || match call.fate {
-                    Fate::Sent => store.is(call.attempt.expected),
-                    Fate::Landed(version) => known <= Some(version),
-                    Fate::Ghost => true,
+            match call.fate {
+                Fate::Sent if !store.is(call.attempt.expected) => {
+                    call.fate = Fate::Beaten;
+                    forget_write(&mut call.attempt);
+                    waits
                 }
+                Fate::Beaten => waits,
+                Fate::Landed(version) => waits || known <= Some(version),
+                Fate::Sent | Fate::Ghost => true,
+            }
         });
     }
 }
@@ -144,9 +170,17 @@ impl Seat {
 fn rank(fate: Fate) -> u64 {
     match fate {
         Fate::Ghost => 0,
-        Fate::Sent => 1,
-        Fate::Landed(version) => 2 + version.get(),
+        Fate::Beaten => 1,
+        Fate::Sent => 2,
+        Fate::Landed(version) => 3 + version.get(),
     }
+}
+
+fn forget_write(attempt: &mut Attempt) {
+    attempt.known = None;
+    attempt.expected = Expected::Version(Version::new(0));
+    attempt.purpose = Purpose::Acquire;
+    attempt.record = Arc::default();
 }
 
 /// Nobody hears of a ghost: only what it would write still matters.
@@ -159,6 +193,7 @@ fn forget_sender(attempt: &mut Attempt) {
 fn matters(call: &Call, store: &Store) -> bool {
     let too_old = |version: Version| version.get() + 2 < NEWEST;
     match call.fate {
+        Fate::Beaten => true,
         Fate::Ghost => store.is(call.attempt.expected),
         Fate::Landed(version) => !too_old(version),
         Fate::Sent => match call.attempt.expected {

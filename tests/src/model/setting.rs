@@ -5,6 +5,8 @@ use std::time::Duration;
 use leaderelection::election::{Election, ElectionConfig, Variant};
 use leaderelection::{EmptyIdentity, Identity, LeaseTiming};
 
+use super::world::Alike;
+
 /// The two candidates, by their seats.
 pub const SEATS: [usize; 2] = [0, 1];
 
@@ -68,11 +70,26 @@ pub struct Setting {
     pub coarse: bool,
     /// Nothing was ever written, instead of a record that somebody released.
     pub from_nothing: bool,
+    names: Names,
     configs: [ElectionConfig; 2],
 }
 
+/// Under which names the candidates run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Names {
+    /// Each has its own, and keeps it when it is restarted.
+    Own,
+    /// Both have the same.
+    Twins,
+    /// Each has its own, and another in every life.
+    Unique,
+}
+
+/// So many names take turns where a name is new in every life. One is used again only when it is mentioned nowhere.
+const LIVES: [u8; 4] = [0, 1, 2, 3];
+
 impl Setting {
-    /// Two equal candidates, "a" and "b".
+    /// Two equal candidates.
     ///
     /// # Errors
     /// Never: the names are not empty.
@@ -90,7 +107,8 @@ impl Setting {
             on_their_way: 2,
             coarse: true,
             from_nothing: false,
-            configs: [config("a")?, config("b")?],
+            names: Names::Own,
+            configs: [config("a0")?, config("b0")?],
         })
     }
 
@@ -107,6 +125,14 @@ impl Setting {
     pub fn twins(mut self) -> Self {
         let [first, second] = &mut self.configs;
         second.identity = first.identity.clone();
+        self.names = Names::Twins;
+        self
+    }
+
+    /// The same with a name of its own for every life of a candidate.
+    #[must_use]
+    pub fn unique(mut self) -> Self {
+        self.names = Names::Unique;
         self
     }
 
@@ -119,10 +145,14 @@ impl Setting {
         self
     }
 
-    /// Whether the candidates differ in nothing.
-    pub(super) fn alike(&self) -> bool {
+    /// Whether the candidates differ in nothing but their names.
+    pub(super) fn alike(&self) -> Alike {
         let [first, second] = &self.configs;
-        first == second
+        match self.names {
+            _ if first.timing != second.timing => Alike::No,
+            Names::Twins => Alike::Twins,
+            Names::Own | Names::Unique => Alike::Renamed,
+        }
     }
 
     /// How each candidate is set.
@@ -147,8 +177,29 @@ impl Setting {
         })
     }
 
-    /// A candidate that knows nothing yet, for each seat.
-    pub(super) fn machines(&self) -> [Election; 2] {
-        self.configs.clone().map(Election::new)
+    /// Candidates that know nothing yet: for each seat those of its lives, by their names.
+    ///
+    /// # Errors
+    /// Never: the names are not empty.
+    pub(super) fn machines(&self) -> Result<[Vec<(String, Election)>; 2], EmptyIdentity> {
+        let [first, second] = &self.configs;
+        Ok([self.lives('a', first)?, self.lives('b', second)?])
+    }
+
+    fn lives(&self, letter: char, config: &ElectionConfig) -> Result<Vec<(String, Election)>, EmptyIdentity> {
+        let life = |config: ElectionConfig| (config.identity.as_str().to_owned(), Election::new(config));
+        if self.names != Names::Unique {
+            return Ok(vec![life(config.clone())]);
+        }
+        LIVES
+            .iter()
+            .map(|number| {
+                let identity = Identity::known_unique(format!("{letter}{number}"))?;
+                Ok(life(ElectionConfig {
+                    identity,
+                    ..config.clone()
+                }))
+            })
+            .collect()
     }
 }

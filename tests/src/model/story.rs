@@ -2,10 +2,10 @@
 
 use super::action::{Action, Reply};
 use super::seat::Fate;
-use super::world::{Checked, World};
+use super::world::World;
 
 /// One line per step: what was done, and what the world is then.
-pub(super) fn tell(_model: &Checked, path: Vec<(World, Option<Action>)>) -> Vec<String> {
+pub(super) fn tell(path: Vec<(World, Option<Action>)>) -> Vec<String> {
     let mut lines = Vec::new();
     let mut steps = path.into_iter().peekable();
     while let Some((before, Some(action))) = steps.next() {

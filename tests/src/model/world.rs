@@ -1,7 +1,7 @@
 //! The world as one state, and what a step of the adversary makes of it.
 
-use leaderelection::election::{Input, Read, Shift, Variant};
-use leaderelection::{LockErrorKind, Moment, MonoTime, Swap};
+use leaderelection::election::{Election, Input, Read, Shift, Variant};
+use leaderelection::{EmptyIdentity, LockErrorKind, Moment, MonoTime, Swap};
 use stateright::{Model, Property};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
@@ -14,6 +14,8 @@ use super::store::Store;
 
 /// That never two candidates are at work at once: what all of this is for.
 pub const ONE_LEADER: &str = "never two candidates at work";
+/// That the past takes nothing away: no term is lost to a state that is not newer than the newest known (SAFETY 4).
+pub const NO_NEEDLESS_LOSS: &str = "no term is lost to the past";
 /// That a machine knows whether its work runs.
 pub const KNOWS_ITS_WORK: &str = "a machine knows whether its work runs";
 /// That the model is not vacuous.
@@ -23,33 +25,50 @@ pub const SECOND_LEADS: &str = "the second candidate can lead";
 /// That the model is not vacuous: a record that its holder released is taken over without a wait in between.
 pub const HAND_OVER: &str = "a release hands over";
 
+/// Whether the world is the same when the candidates have changed places.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Alike {
+    /// It is not: their durations differ.
+    No,
+    /// It is: they have one name.
+    Twins,
+    /// It is when they have changed their names too.
+    Renamed,
+}
+
 /// The store and both candidates.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct World {
-    /// Both candidates are alike in everything, so that two worlds in which they have changed places are one.
-    pub alike: bool,
+    /// Which worlds are one.
+    pub alike: Alike,
     /// The store.
     pub store: Store,
     /// The candidates.
     pub seats: [Seat; 2],
+    /// The last step showed a candidate what it knew to have passed, and it lost its term by that.
+    pub lost_to_the_past: bool,
 }
 
 /// A world under check.
 #[derive(Debug, Clone)]
 pub struct Checked {
     setting: Setting,
-    machines: [leaderelection::election::Election; 2],
+    /// For each seat those of its lives, by their names.
+    machines: [Vec<(String, Election)>; 2],
     spans: [Spans; 2],
 }
 
 impl Checked {
     /// Prepares a setting.
-    pub fn new(setting: Setting) -> Self {
-        Self {
-            machines: setting.machines(),
+    ///
+    /// # Errors
+    /// Never: the names are not empty.
+    pub fn new(setting: Setting) -> Result<Self, EmptyIdentity> {
+        Ok(Self {
+            machines: setting.machines()?,
             spans: setting.spans(),
             setting,
-        }
+        })
     }
 
     fn start(&self) -> World {
@@ -59,20 +78,31 @@ impl Checked {
             Store::released()
         };
         let now = moment(0, &store);
-        let seats = self.machines.clone().map(|fresh| {
-            let mut seat = Seat::new(fresh);
+        let seats = self.machines.each_ref().map(|lives| {
+            let [(_, fresh), ..] = lives.as_slice() else {
+                unreachable!("a seat has a life")
+            };
+            let mut seat = Seat::new(fresh.clone());
             seat.feed(now, Input::Wake, self.setting.on_their_way);
             seat
         });
         let alike = self.setting.alike();
-        let mut world = World { alike, store, seats };
+        let mut world = World {
+            alike,
+            store,
+            seats,
+            lost_to_the_past: false,
+        };
         self.normalise(&mut world, [0, 0]);
         world
     }
 
     /// What `action` makes of `world`; `None` where it is not possible.
     pub fn step(&self, world: &World, action: Action) -> Option<World> {
-        let mut world = world.clone();
+        let mut world = World {
+            lost_to_the_past: false,
+            ..world.clone()
+        };
         let mut passed = [0, 0];
         match action {
             Action::Tick(ticks) => {
@@ -84,8 +114,10 @@ impl Checked {
                 }
             }
             Action::Show { seat, ago } => {
-                let shown = world.store.shown(ago);
-                self.feed(&mut world, seat, 0, Input::Watched(shown))?;
+                let (shown, version) = (world.store.shown(ago), world.store.version(ago));
+                let past = version <= world.seats.get(seat)?.election.known_version();
+                let lost = self.feed(&mut world, seat, 0, Input::Watched(shown))?;
+                world.lost_to_the_past = lost && past;
             }
             Action::AnswerRead { seat, ago } => {
                 let observation = world.store.shown(ago);
@@ -119,31 +151,42 @@ impl Checked {
                 world.seats.get_mut(seat)?.working = false;
                 self.feed(&mut world, seat, 0, Input::WorkEnded)?;
             }
-            Action::Stop { seat } => self.feed(&mut world, seat, 0, Input::Stop)?,
-            Action::StepDown { seat } => self.feed(&mut world, seat, 0, Input::StepDown)?,
+            Action::Stop { seat } => {
+                self.feed(&mut world, seat, 0, Input::Stop)?;
+            }
+            Action::StepDown { seat } => {
+                self.feed(&mut world, seat, 0, Input::StepDown)?;
+            }
             Action::Crash { seat } => self.crash(&mut world, seat)?,
         }
         self.normalise(&mut world, passed);
         Some(world)
     }
 
-    /// Gives an input to the candidate of `seat`, so many ticks after the last step by its own clock.
-    fn feed(&self, world: &mut World, seat: usize, tick: u8, input: Input) -> Option<()> {
+    /// Gives an input to the candidate of `seat`, so many ticks after the last step by its own clock. Returns whether its
+    /// term was lost.
+    fn feed(&self, world: &mut World, seat: usize, tick: u8, input: Input) -> Option<bool> {
         let now = moment(tick, &world.store);
-        let ended = world
+        let fed = world
             .seats
             .get_mut(seat)?
             .feed(now, input, self.setting.on_their_way);
-        if ended {
+        if fed.ended {
             self.crash(world, seat)?;
         }
-        Some(())
+        Some(fed.lost)
     }
 
     /// Another process takes the place of the one that is gone, whether it left or was killed.
     fn crash(&self, world: &mut World, seat: usize) -> Option<()> {
-        world.seats.get_mut(seat)?.crash(self.machines.get(seat)?.clone());
-        self.feed(world, seat, 0, Input::Wake)
+        let lives = self.machines.get(seat)?;
+        let fresh = match lives.as_slice() {
+            [(_, only)] => only,
+            lives => &lives.iter().find(|(name, _)| !world.mentions(name))?.1,
+        };
+        world.seats.get_mut(seat)?.crash(fresh.clone());
+        self.feed(world, seat, 0, Input::Wake)?;
+        Some(())
     }
 
     fn normalise(&self, world: &mut World, passed: [u8; 2]) {
@@ -216,20 +259,79 @@ fn answer(world: &mut World, seat: usize, call: usize, reply: Reply) -> Option<I
 
 impl Hash for World {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.store.hash(state);
-        let mut seats = self.seats.each_ref().map(|seat| {
-            let mut hasher = DefaultHasher::new();
-            seat.hash(&mut hasher);
-            hasher.finish()
-        });
-        if self.alike {
-            seats.sort_unstable();
+        let [first, second] = &self.seats;
+        let seen = |seats, renamed| seen_from(&self.store, seats, renamed);
+        let as_they_sit = seen([first, second], false);
+        let least = match self.alike {
+            Alike::No => as_they_sit,
+            Alike::Twins => as_they_sit.min(seen([second, first], false)),
+            Alike::Renamed => as_they_sit.min(seen([second, first], true)),
+        };
+        state.write_u64(least);
+        self.lost_to_the_past.hash(state);
+    }
+}
+
+fn seen_from(store: &Store, seats: [&Seat; 2], renamed: bool) -> u64 {
+    let mut hasher = Renaming {
+        hasher: DefaultHasher::new(),
+        renamed,
+    };
+    store.hash(&mut hasher);
+    seats.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// Hashes as if the candidates had changed their names.
+struct Renaming {
+    hasher: DefaultHasher,
+    renamed: bool,
+}
+
+impl Hasher for Renaming {
+    fn finish(&self) -> u64 {
+        self.hasher.finish()
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        match bytes {
+            [b'a', number] if self.renamed => self.hasher.write(&[b'b', *number]),
+            [b'b', number] if self.renamed => self.hasher.write(&[b'a', *number]),
+            bytes => self.hasher.write(bytes),
         }
-        seats.hash(state);
+    }
+
+    // Numbers are no names.
+    fn write_u8(&mut self, number: u8) {
+        self.hasher.write_u8(number);
+    }
+    fn write_u16(&mut self, number: u16) {
+        self.hasher.write_u16(number);
+    }
+    fn write_u32(&mut self, number: u32) {
+        self.hasher.write_u32(number);
+    }
+    fn write_u64(&mut self, number: u64) {
+        self.hasher.write_u64(number);
+    }
+    fn write_usize(&mut self, number: usize) {
+        self.hasher.write_usize(number);
     }
 }
 
 impl World {
+    /// Whether a record under this name may be shown or may yet land, or a process has it.
+    fn mentions(&self, name: &str) -> bool {
+        let lives = |seat: &Seat| seat.election.identity().as_str() == name;
+        let writes = |seat: &Seat| {
+            let mut records = seat.calls.iter().map(|call| &call.attempt.record);
+            records.any(|record| record.holder_identity == name)
+        };
+        let mut stored = self.store.remembered().filter_map(|ago| self.store.record(ago));
+        stored.any(|record| record.holder_identity == name)
+            || self.seats.iter().any(|seat| lives(seat) || writes(seat))
+    }
+
     /// Whether both work at once.
     pub fn has_two_leaders(&self) -> bool {
         self.seats.iter().all(|seat| seat.working)
@@ -265,6 +367,7 @@ impl Model for Checked {
     fn properties(&self) -> Vec<Property<Self>> {
         vec![
             Property::always(ONE_LEADER, |_, world: &World| !world.has_two_leaders()),
+            Property::always(NO_NEEDLESS_LOSS, |_, world: &World| !world.lost_to_the_past),
             Property::always(KNOWS_ITS_WORK, |_, world: &World| {
                 world
                     .seats

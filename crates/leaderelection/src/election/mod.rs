@@ -253,6 +253,11 @@ impl Election {
         self.work != Work::None
     }
 
+    /// What this candidate writes as the holder.
+    pub fn identity(&self) -> &Identity {
+        &self.config.identity
+    }
+
     /// The newest version known. A model asks, to forget what this machine cannot learn from any more.
     pub fn known_version(&self) -> Option<Version> {
         self.seen.version

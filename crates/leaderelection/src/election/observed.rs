@@ -222,7 +222,10 @@ impl Election {
         let interrupted = self.attempts.any_versioned();
         let equal = self.attempts.resolve(&content);
         let perhaps_own = equal.is_some();
-        let landed = equal.filter(|pending| self.proves_own(pending.purpose));
+        let mut landed = equal.filter(|pending| self.proves_own(pending.purpose));
+        if let (Some(pending), true) = (&mut landed, self.broken(Variant::ReadBackExtends)) {
+            pending.valid_until = now.mono.after(self.config.timing.renew_deadline());
+        }
         self.seen.version = Some(version);
         self.seen.went_back = false;
         if landed.is_none()
@@ -249,7 +252,9 @@ impl Election {
     /// is on one's own record, where no twin writes.
     pub(super) fn proves_own(&self, purpose: Purpose) -> bool {
         match purpose {
-            Purpose::Acquire | Purpose::Claim => self.config.identity.is_unique(),
+            Purpose::Acquire | Purpose::Claim => {
+                self.config.identity.is_unique() || self.broken(Variant::EqualAcquisitionProves)
+            }
             Purpose::Renew | Purpose::RenewClaim | Purpose::Release => true,
         }
     }
@@ -293,12 +298,6 @@ impl Election {
     /// A read-back counts from the earliest send, never from the read (SAFETY 9); what arrives after `sent + R` extends
     /// nothing (SAFETY 1), and a lost term stays lost (SAFETY 22).
     fn renewed(&mut self, now: Moment, valid_until: MonoTime) {
-        let from_the_read = self.broken(Variant::ReadBackExtends);
-        let valid_until = if from_the_read {
-            now.mono.after(self.config.timing.renew_deadline())
-        } else {
-            valid_until
-        };
         if now.mono >= valid_until {
             return;
         }

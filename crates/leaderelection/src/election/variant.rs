@@ -25,6 +25,8 @@ pub enum Variant {
     DrainOutlivesLease,
     /// A record under one's own name is taken for one's own (SAFETY 16).
     IdentityTrusted,
+    /// An acquisition that equals one's own counts as one's own also where the name is not unique (SAFETY 16).
+    EqualAcquisitionProves,
     /// A late success revives a lost term (SAFETY 22).
     LostTermRevived,
 }
