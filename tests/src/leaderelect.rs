@@ -115,7 +115,34 @@ impl Leaderelect {
         flags: &[&str],
         command: &[&str],
     ) -> Result<Self> {
-        let mut process = Command::new(program)
+        Self::spawn(Command::new(program), lock, identity, flags, command)
+    }
+
+    /// As [`start`](Self::start), in the cluster of that kubeconfig.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn start_in(
+        kubeconfig: &Path,
+        program: &Path,
+        lock: &str,
+        identity: &str,
+        flags: &[&str],
+        command: &[&str],
+    ) -> Result<Self> {
+        let mut process = Command::new(program);
+        process.env("KUBECONFIG", kubeconfig);
+        Self::spawn(process, lock, identity, flags, command)
+    }
+
+    fn spawn(
+        mut process: Command,
+        lock: &str,
+        identity: &str,
+        flags: &[&str],
+        command: &[&str],
+    ) -> Result<Self> {
+        let mut process = process
             .args(["run", "--lock", lock, "--identity", identity])
             .args(flags)
             .arg("--")
