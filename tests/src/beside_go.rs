@@ -68,7 +68,7 @@ enum Process {
 
 impl<'a> Stage<'a> {
     /// An election that nobody has held, in a namespace of its own. `program` is `leaderelect`, or with the argument
-    /// [`WORK`] its work. A flag goes to ours alone, and is stronger than the timing.
+    /// [`WORK`] its work. The flags go to ours.
     ///
     /// # Errors
     /// When the server refuses.
@@ -83,7 +83,6 @@ impl<'a> Stage<'a> {
         let durations = names
             .into_iter()
             .zip(timing)
-            .filter(|(name, _)| !flags.contains(name))
             .flat_map(|(name, duration)| [name.to_owned(), format!("{}ms", duration.as_millis())]);
         Ok(Self {
             server,

@@ -208,6 +208,11 @@ impl Leaderelect {
         self.out.try_iter().map(|line| line.text).collect()
     }
 
+    /// The lines of the log that have come and nobody has waited for.
+    pub fn logged_so_far(&self) -> Vec<String> {
+        self.log.try_iter().map(|line| line.text).collect()
+    }
+
     /// Waits for a line of the log that contains `wanted`.
     ///
     /// # Errors

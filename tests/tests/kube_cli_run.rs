@@ -166,6 +166,56 @@ fn the_permissions_of_the_readme_are_enough_and_without_them_it_waits_for_them()
     Ok(())
 }
 
+/// Clusters in the cloud give out tokens by a plugin, a child process of the client, which waits for it. `leaderelect run`
+/// buries children, too, and must leave this one alone.
+#[test]
+fn a_credential_plugin_is_run_again_and_again_while_it_leads() -> TestResult {
+    let server = KubeApiserver::shared()?;
+    let namespace = server.namespace("plugin")?;
+    let folder = tempfile::tempdir()?;
+    let (runs, kubeconfig) = (folder.path().join("runs"), folder.path().join("kubeconfig"));
+    // A token that has expired already: the plugin runs before every request.
+    let credential = json!({
+        "apiVersion": "client.authentication.k8s.io/v1",
+        "kind": "ExecCredential",
+        "status": {"token": server.admin_token(), "expirationTimestamp": "2020-01-01T00:00:00Z"},
+    });
+    let plugin = json!({
+        "apiVersion": "client.authentication.k8s.io/v1",
+        "interactiveMode": "Never",
+        "command": "sh",
+        "args": ["-c", format!("echo >> {}; echo '{credential}'", runs.display())],
+    });
+    let text = std::fs::read_to_string(server.kubeconfig())?;
+    let token = format!("token: {}", server.admin_token());
+    assert!(text.contains(&token));
+    std::fs::write(&kubeconfig, text.replace(&token, &format!("exec: {plugin}")))?;
+
+    let mut leader = run(&kubeconfig, &namespace, "a", WORK)?;
+    leader.started()?;
+    wait(LEASE * 3);
+    assert!(leader.said_so_far().is_empty(), "it has lost its lease");
+    let log = leader.logged_so_far();
+    let failures: Vec<_> = log.iter().filter(|line| line.contains("failed")).collect();
+    assert!(
+        failures.is_empty(),
+        "{} of {}: {failures:#?}",
+        failures.len(),
+        log.len()
+    );
+    leader.send(Signal::TERM)?;
+    leader.logged("event=Released")?;
+    assert_eq!(leader.exited()?.code(), Some(0));
+    let renewals = server.requests(|request| request.namespace == namespace && request.verb == "patch")?;
+    let runs = std::fs::read_to_string(&runs)?.lines().count();
+    assert!(
+        runs > 10 && renewals.len() > 15,
+        "{runs} runs, {} renewals",
+        renewals.len()
+    );
+    Ok(())
+}
+
 fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()
 }
