@@ -115,7 +115,34 @@ impl Leaderelect {
         flags: &[&str],
         command: &[&str],
     ) -> Result<Self> {
-        let mut process = Command::new(program)
+        Self::spawn(Command::new(program), lock, identity, flags, command)
+    }
+
+    /// As [`start`](Self::start), in the cluster of that kubeconfig.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn start_in(
+        kubeconfig: &Path,
+        program: &Path,
+        lock: &str,
+        identity: &str,
+        flags: &[&str],
+        command: &[&str],
+    ) -> Result<Self> {
+        let mut process = Command::new(program);
+        process.env("KUBECONFIG", kubeconfig);
+        Self::spawn(process, lock, identity, flags, command)
+    }
+
+    fn spawn(
+        mut process: Command,
+        lock: &str,
+        identity: &str,
+        flags: &[&str],
+        command: &[&str],
+    ) -> Result<Self> {
+        let mut process = process
             .args(["run", "--lock", lock, "--identity", identity])
             .args(flags)
             .arg("--")
@@ -179,6 +206,11 @@ impl Leaderelect {
     /// The lines of the command that have come and nobody has waited for.
     pub fn said_so_far(&self) -> Vec<String> {
         self.out.try_iter().map(|line| line.text).collect()
+    }
+
+    /// The lines of the log that have come and nobody has waited for.
+    pub fn logged_so_far(&self) -> Vec<String> {
+        self.log.try_iter().map(|line| line.text).collect()
     }
 
     /// Waits for a line of the log that contains `wanted`.

@@ -4,7 +4,9 @@
 //! `tests/run.sh` sets up what they need and runs everything. A test whose server is missing fails and says so; none
 //! is skipped.
 
+pub mod beside_go;
 pub mod candidate;
+pub mod clocked;
 pub mod faults;
 pub mod handover;
 pub mod kube_door;

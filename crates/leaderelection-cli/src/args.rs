@@ -55,7 +55,9 @@ pub(crate) struct DemoArgs {
 #[derive(Debug, clap::Args)]
 #[command(after_help = RUN_AFTER_HELP)]
 pub(crate) struct RunArgs {
-    /// The lock, one for all candidates: etcd://HOST:PORT[,HOST:PORT…]/KEY
+    /// The lock, one for all candidates: etcd://HOST:PORT[,HOST:PORT…]/KEY or endpoints:NAMESPACE/NAME
+    ///
+    /// An Endpoints object is that of the cluster which KUBECONFIG, ~/.kube/config or, in a pod, the service account names.
     #[arg(long)]
     pub(crate) lock: LockArg,
 
@@ -83,6 +85,10 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "DURATION", value_parser = duration::any, allow_hyphen_values = true)]
     drain_timeout: Option<Duration>,
 
+    /// How much longer a rival's lease is waited out: the retry period of candidates in Go, if there are any
+    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration::any, allow_hyphen_values = true)]
+    rival_margin: Duration,
+
     /// What to run, and its arguments
     #[arg(last = true, required = true, value_name = "COMMAND")]
     pub(crate) command: Vec<OsString>,
@@ -91,6 +97,10 @@ pub(crate) struct RunArgs {
 const RUN_AFTER_HELP: &str = "\
 Durations are written as 15s, 1m30s or 500ms. The lease duration must be at least the renew deadline and the stop grace
 together, and the renew deadline more than 1.2 retry periods.
+
+Go's client-go leads on for up to its retry period beyond its renew deadline. Where its lease duration is less than both
+together and a slow answer more, as with a short lease, give its retry period as the rival margin; and one second more if
+that is below a second, since its records tell only whole seconds apart.
 
 Exit codes:
   0    stopped by SIGTERM or SIGINT, and the lease released
@@ -106,7 +116,8 @@ impl RunArgs {
     /// The durations, if they are safe together.
     pub(crate) fn timing(&self) -> Result<LeaseTiming, TimingError> {
         let timing = LeaseTiming::new(self.lease_duration, self.renew_deadline, self.retry_period)?
-            .with_stop_grace(self.stop_grace)?;
+            .with_stop_grace(self.stop_grace)?
+            .with_rival_margin(self.rival_margin)?;
         match self.drain_timeout {
             Some(drain_timeout) => timing.with_drain_timeout(drain_timeout),
             None => Ok(timing),

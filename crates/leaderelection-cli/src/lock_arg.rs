@@ -12,6 +12,8 @@ use leaderelection::ResourceLock;
 pub(crate) enum LockArg {
     #[cfg(feature = "etcd")]
     Etcd(leaderelection_etcd::EtcdUrl),
+    #[cfg(feature = "kube")]
+    Endpoints(leaderelection_kube::LockRef),
 }
 
 /// A way to write a lock.
@@ -27,19 +29,34 @@ struct Form {
 type ReadForm = fn(&str) -> Result<LockArg, String>;
 
 /// Every form that this source knows, compiled in or not.
-const FORMS: &[Form] = &[Form {
-    scheme: "etcd:",
-    syntax: "etcd://HOST:PORT[,HOST:PORT…]/KEY",
-    feature: "etcd",
-    #[cfg(feature = "etcd")]
-    read: Some(|text| {
-        text.parse()
-            .map(LockArg::Etcd)
-            .map_err(|error: leaderelection_etcd::SetupError| error.to_string())
-    }),
-    #[cfg(not(feature = "etcd"))]
-    read: None,
-}];
+const FORMS: &[Form] = &[
+    Form {
+        scheme: "etcd:",
+        syntax: "etcd://HOST:PORT[,HOST:PORT…]/KEY",
+        feature: "etcd",
+        #[cfg(feature = "etcd")]
+        read: Some(|text| {
+            text.parse()
+                .map(LockArg::Etcd)
+                .map_err(|error: leaderelection_etcd::SetupError| error.to_string())
+        }),
+        #[cfg(not(feature = "etcd"))]
+        read: None,
+    },
+    Form {
+        scheme: "endpoints:",
+        syntax: "endpoints:NAMESPACE/NAME",
+        feature: "kube",
+        #[cfg(feature = "kube")]
+        read: Some(|text| {
+            text.parse()
+                .map(LockArg::Endpoints)
+                .map_err(|error: leaderelection_kube::SetupError| error.to_string())
+        }),
+        #[cfg(not(feature = "kube"))]
+        read: None,
+    },
+];
 
 /// Why a text names no lock that this program can use.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -85,6 +102,11 @@ impl LockArg {
         match self {
             #[cfg(feature = "etcd")]
             Self::Etcd(url) => open_etcd(&url).await.map_err(|error| error.to_string()),
+            #[cfg(feature = "kube")]
+            Self::Endpoints(object) => match leaderelection_kube::KubeConnection::infer().await {
+                Ok(connection) => Ok(connection.lock(&object)),
+                Err(error) => Err(error.to_string()),
+            },
         }
     }
 }
@@ -111,15 +133,15 @@ mod tests {
             "",
             "leader",
             "redis://h:1/k",
-            "endpoints:default/leader",
+            "pods:default/leader",
+            "endpoints",
             "ETCD://h:1/k",
         ] {
             let error = problem(text);
             assert_eq!(error, LockArgError::UnknownForm, "{text}");
-            assert!(
-                error.to_string().contains("etcd://HOST:PORT[,HOST:PORT…]/KEY"),
-                "{error}"
-            );
+            for form in FORMS {
+                assert!(error.to_string().contains(form.syntax), "{error}");
+            }
         }
     }
 
@@ -133,12 +155,35 @@ mod tests {
         }
     }
 
-    #[cfg(not(feature = "etcd"))]
+    #[cfg(feature = "kube")]
+    #[test]
+    fn an_endpoints_lock_is_read_and_a_malformed_one_says_what_is_wrong() {
+        assert!(matches!("endpoints:ns/n".parse(), Ok(LockArg::Endpoints(_))));
+        for text in [
+            "endpoints:",
+            "endpoints:n",
+            "endpoints:ns/",
+            "endpoints:Ns/n",
+            "endpoints://ns/n",
+        ] {
+            let error = problem(text);
+            assert!(matches!(error, LockArgError::Malformed(_)), "{text}: {error}");
+        }
+    }
+
+    #[cfg(not(all(feature = "etcd", feature = "kube")))]
     #[test]
     fn a_form_that_is_not_compiled_in_names_its_feature() {
-        let error = problem("etcd://h:1/k").to_string();
-        assert!(error.contains("feature `etcd`"), "{error}");
-        let error = problem("redis://h:1/k").to_string();
-        assert!(error.contains("feature `etcd`"), "{error}");
+        for (text, feature, compiled) in [
+            ("etcd://h:1/k", "feature `etcd`", cfg!(feature = "etcd")),
+            ("endpoints:ns/n", "feature `kube`", cfg!(feature = "kube")),
+        ] {
+            if !compiled {
+                for text in [text, "redis://h:1/k"] {
+                    let error = problem(text).to_string();
+                    assert!(error.contains(feature), "{text}: {error}");
+                }
+            }
+        }
     }
 }

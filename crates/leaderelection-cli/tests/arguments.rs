@@ -70,13 +70,14 @@ fn the_version_is_the_crates() {
 
 #[test]
 fn an_unknown_lock_is_answered_with_the_forms() {
-    for lock in ["zookeeper://h:1/k", "leader", "", "endpoints:default/leader"] {
+    for lock in ["zookeeper://h:1/k", "leader", "", "pods:default/leader"] {
         refused(
             &["run", "--lock", lock, "--", "true"],
             &[
                 "--lock",
                 &format!("'{lock}'"),
                 "etcd://HOST:PORT[,HOST:PORT…]/KEY",
+                "endpoints:NAMESPACE/NAME",
             ],
         );
     }
@@ -95,13 +96,114 @@ fn a_malformed_etcd_lock_says_what_is_wrong() {
     }
 }
 
-#[cfg(not(feature = "etcd"))]
+#[cfg(feature = "kube")]
+#[test]
+fn a_malformed_endpoints_lock_says_what_is_wrong() {
+    for (lock, problem) in [
+        ("endpoints:", "no '/' between namespace and name"),
+        ("endpoints:leader", "no '/' between namespace and name"),
+        ("endpoints:/leader", "namespace \"\": it is empty"),
+        (
+            "endpoints:Default/leader",
+            "namespace \"Default\": only lower-case",
+        ),
+        ("endpoints:default/", "name \"\" of a lock: it is empty"),
+        (
+            "endpoints:default/my_leader",
+            "name \"my_leader\" of a lock: only lower-case",
+        ),
+        ("endpoints://default/leader", "namespace \"\": it is empty"),
+    ] {
+        refused(&["run", "--lock", lock, "--", "true"], &["--lock", lock, problem]);
+    }
+}
+
+/// Exits with 1, has started nothing, and says each of `expected`.
+#[cfg(feature = "kube")]
+#[track_caller]
+fn finds_no_cluster(kubeconfig: Option<&Path>, home: &Path, expected: &[&str]) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_leaderelect"));
+    for variable in ["RUST_LOG", "KUBECONFIG", "KUBERNETES_SERVICE_HOST"] {
+        command.env_remove(variable);
+    }
+    if let Some(file) = kubeconfig {
+        command.env("KUBECONFIG", file);
+    }
+    let output = command
+        .args([
+            "run",
+            "--lock",
+            "endpoints:default/leader",
+            "--",
+            "echo",
+            "started",
+        ])
+        .env("HOME", home)
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(output.stdout.is_empty());
+    for part in expected {
+        assert!(said.contains(part), "no {part:?} in: {said}");
+    }
+    assert!(!said.contains("panicked") && !said.contains("s3cret"), "{said}");
+}
+
+#[cfg(feature = "kube")]
+#[test]
+fn without_a_sound_kubeconfig_it_says_what_is_wrong_with_which() {
+    let home = tempfile::tempdir().unwrap();
+    let default = home.path().join(".kube/config");
+    finds_no_cluster(
+        None,
+        home.path(),
+        &["KUBECONFIG is not set", &default.display().to_string(), "no pod"],
+    );
+
+    let missing = home.path().join("missing");
+    finds_no_cluster(
+        Some(&missing),
+        home.path(),
+        &[&missing.display().to_string(), "No such file"],
+    );
+
+    let broken = home.path().join("broken");
+    for (text, problem) in [
+        (
+            "users: [{name: a, user: {token: s3cret}}\n  clusters: }{",
+            "no kubeconfig in YAML",
+        ),
+        (
+            "apiVersion: v1\nkind: Config\ncurrent-context: nowhere\n",
+            "nowhere",
+        ),
+    ] {
+        std::fs::write(&broken, text).unwrap();
+        finds_no_cluster(
+            Some(&broken),
+            home.path(),
+            &["kubeconfig", &broken.display().to_string(), problem],
+        );
+    }
+
+    // The default file is found, too.
+    std::fs::create_dir(home.path().join(".kube")).unwrap();
+    std::fs::copy(&broken, &default).unwrap();
+    finds_no_cluster(None, home.path(), &[&default.display().to_string(), "nowhere"]);
+}
+
+#[cfg(not(all(feature = "etcd", feature = "kube")))]
 #[test]
 fn a_lock_that_is_not_compiled_in_names_the_feature() {
-    refused(
-        &["run", "--lock", "etcd://h:1/k", "--", "true"],
-        &["--lock", "feature `etcd`"],
-    );
+    for (lock, feature, compiled) in [
+        ("etcd://h:1/k", "feature `etcd`", cfg!(feature = "etcd")),
+        ("endpoints:ns/n", "feature `kube`", cfg!(feature = "kube")),
+    ] {
+        if !compiled {
+            refused(&["run", "--lock", lock, "--", "true"], &["--lock", feature]);
+        }
+    }
 }
 
 #[cfg(feature = "etcd")]
@@ -126,11 +228,10 @@ fn a_bad_duration_names_the_flag_and_the_value() {
             refused(&run(&[flag, value]), &[flag, &format!("'{value}'"), "15s"]);
         }
     }
-    for value in ["-1s", "15", "soon"] {
-        refused(
-            &run(&["--drain-timeout", value]),
-            &["--drain-timeout", &format!("'{value}'"), "15s"],
-        );
+    for flag in ["--drain-timeout", "--rival-margin"] {
+        for value in ["-1s", "15", "soon"] {
+            refused(&run(&[flag, value]), &[flag, &format!("'{value}'"), "15s"]);
+        }
     }
 }
 
@@ -161,6 +262,10 @@ fn timing_that_is_not_safe_is_refused_with_the_numbers() {
         (
             &["--drain-timeout", "1000000h"],
             "drain_timeout 3600000000s must be at most",
+        ),
+        (
+            &["--rival-margin", "1000000h"],
+            "rival_margin 3600000000s must be at most",
         ),
     ] {
         refused(&run(flags), &[said, "Usage: leaderelect run"]);

@@ -1,7 +1,8 @@
 //! COMMAND's process group: started, signalled, killed, and known to be dead.
 //!
 //! On Linux this process adopts what its descendants leave behind (as PID 1 of a container does anyway), so it knows when
-//! the *whole* group is dead, and not only its leader. It is the only one here that waits for children.
+//! the *whole* group is dead, and not only its leader. It is the only one on this thread that waits for children; a thread
+//! that starts some of its own, as kube's client does for credentials, waits for them itself.
 
 use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
@@ -17,6 +18,17 @@ use tokio::sync::watch;
 
 use super::child;
 use super::guard::{Guard, GuardTime};
+
+/// Whom to bury. What a thread started is that thread's, and what is adopted is the main thread's, which this is.
+#[cfg(target_os = "linux")]
+const THIS_THREADS: WaitOptions = {
+    /// `__WNOTHREAD` of wait(2).
+    const NO_OTHER_THREADS: u32 = 0x2000_0000;
+    WaitOptions::NOHANG.union(WaitOptions::from_bits_retain(NO_OTHER_THREADS))
+};
+/// Elsewhere nobody can tell them apart: a plugin that kube runs may be missed there.
+#[cfg(not(target_os = "linux"))]
+const THIS_THREADS: WaitOptions = WaitOptions::NOHANG;
 
 /// COMMAND could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -122,7 +134,7 @@ impl Children {
     }
 
     fn bury(&self) {
-        while let Ok(Some((pid, status))) = rustix::process::wait(WaitOptions::NOHANG) {
+        while let Ok(Some((pid, status))) = rustix::process::wait(THIS_THREADS) {
             for group in self.groups.borrow().iter() {
                 group.has_died(pid, status);
             }
