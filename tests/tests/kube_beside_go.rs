@@ -159,9 +159,16 @@ fn holds(holder: Side) -> Result<String, Box<dyn Error>> {
     let settled = Moment::now();
     while Moment::now().since(settled) < HOLD.as_secs_f64() * 1e3 {
         wait(RETRY / 4);
-        assert!(!leader.stirred(true)?, "a renewing holder was robbed: {leader:?}");
+        let robbed = leader.stirred(true)?;
+        assert!(!robbed, "a renewing holder was robbed: {}", leader.identity());
         for follower in &mut followers {
-            assert!(!follower.stirred(false)?, "{follower:?} works beside {leader:?}");
+            let works = follower.stirred(false)?;
+            assert!(
+                !works,
+                "{} works beside {}",
+                follower.identity(),
+                leader.identity()
+            );
         }
     }
     let [ours, go] = before;
