@@ -1,7 +1,6 @@
 //! `Leadership`: valid by the clock at every question (SAFETY 2).
 
 use std::sync::Arc;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use async_trait::async_trait;
@@ -56,27 +55,31 @@ async fn a_clock_that_jumped_ends_the_leadership_at_the_next_question() {
     leadership.lost().await;
 }
 
-#[tokio::test(start_paused = true)]
+/// On the machine's own clock, by threads that know no runtime.
+#[tokio::test]
 async fn the_guard_is_good_on_any_thread() {
-    let handle = candidate(MemoryLock::new(), "a")
+    let handle = LeaderElector::builder(MemoryLock::new(), "a")
         .build()
         .unwrap()
         .spawn()
         .unwrap();
     let leadership = handle.leadership().await.unwrap();
-    let valid = Mutex::new(0);
-    // The paused clock belongs to the runtime, so only what needs no clock is asked elsewhere.
-    std::thread::scope(|scope| {
-        for _ in 0..4 {
-            let (leadership, valid) = (leadership.clone(), &valid);
-            scope.spawn(move || *valid.lock().unwrap() += leadership.token().get());
-        }
-    });
-    assert_eq!(*valid.lock().unwrap(), 4 * leadership.token().get());
+    let check = |leadership: leaderelection::Leadership| {
+        std::thread::spawn(move || (leadership.check(), leadership.is_valid(), leadership.remaining()))
+            .join()
+            .unwrap()
+    };
+    let (token, valid, remaining) = check(leadership.clone());
+    assert_eq!((token, valid), (Ok(leadership.token()), true));
+    assert!(remaining > s(5) && remaining <= s(10), "{remaining:?}");
     assert!(
         leadership.is_valid(),
-        "clones that end elsewhere do not end the term"
+        "a clone that ends elsewhere does not end the term"
     );
+    let view = leadership.view();
+    drop(leadership);
+    handle.shutdown().await.unwrap();
+    assert!(std::thread::spawn(move || !view.is_valid()).join().unwrap());
 }
 
 /// Renewals at 2, 4, 6 … s after the send: `remaining` never falls below `R - P`, however long it lasts.

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
-use leaderelection::{Clock, ElectionError, Ended, LeaderElectionRecord, PausedClock, TermEnd};
+use leaderelection::{Clock, ElectionError, Ended, LeaderElectionRecord, LeaseTiming, PausedClock, TermEnd};
 use leaderelection_memory::MemoryLock;
 
 use crate::{candidate, holder, ms, s, since, sleep};
@@ -261,7 +261,7 @@ async fn after_a_loss_it_campaigns_again() {
         "the robber's 20 s after 5 s: {starts:?}"
     );
     assert!(starts[1].1 > starts[0].1, "tokens grow");
-    sleep(ms(1)).await;
+    // No wait: all have been called when it returns.
     let taken = leaderelection::LossReason::TakenBy("b".to_owned());
     assert_eq!(*ends.lock().unwrap(), [TermEnd::Lost(taken), TermEnd::Finished]);
     assert_eq!(*leaders.lock().unwrap(), ["a", "b", "a"]);
@@ -302,4 +302,39 @@ fn an_identity_is_not_empty() {
         candidate(MemoryLock::new(), "").build().err(),
         Some(ElectionError::EmptyIdentity(_))
     ));
+}
+
+/// Neither a slow callback on the runtime's only thread nor one that panics costs a renewal or a later call.
+#[tokio::test]
+async fn callbacks_hold_up_nothing() {
+    let timing = LeaseTiming::new(ms(1_000), ms(400), ms(100)).unwrap();
+    let calls = Arc::new(Mutex::new(Vec::new()));
+    let told = Arc::clone(&calls);
+    let elector = leaderelection::LeaderElector::builder(MemoryLock::new(), "a")
+        .timing(timing)
+        .on_new_leader(|_| {
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "a callback that blocks its thread is what is tested"
+            )]
+            std::thread::sleep(ms(900));
+            panic!("a callback has a bug");
+        })
+        .on_stopped_leading(move |end| told.lock().unwrap().push(end))
+        .build()
+        .unwrap();
+    let ended = elector
+        .run(pending::<()>(), |leadership| async move {
+            leaderelection::SystemClock
+                .sleep_until(leaderelection::SystemClock.mono().after(ms(1_500)))
+                .await;
+            leadership.is_valid()
+        })
+        .await;
+    assert_eq!(ended, Ok(Ended::Finished(true)), "in its first term");
+    assert_eq!(
+        *calls.lock().unwrap(),
+        [TermEnd::Finished],
+        "called when run returns"
+    );
 }

@@ -97,17 +97,21 @@ async fn supervise(args: RunArgs, timing: LeaseTiming) -> Result<u8, RunError> {
     let children = Children::adopt()?;
     let stops = Stops::default();
     let (reaping, listening) = (children.reap()?, stops.listen()?);
-    let identity = args.identity.unwrap_or_else(|| Identity::unique().into());
+    // One that was made for this life stays known as such: an acquisition whose reply is lost is recognised (SAFETY 16).
+    let identity = match args.identity {
+        Some(name) => Identity::new(name).map_err(ElectionError::from)?,
+        None => Identity::unique(),
+    };
     let lock = args.lock.open().await.map_err(RunError::Lock)?;
-    tracing::info!(identity, lock = lock.describe(), "campaigning");
-    let elector = LeaderElector::builder(lock, identity.as_str())
+    tracing::info!(%identity, lock = lock.describe(), "campaigning");
+    let elector = LeaderElector::builder(lock, identity.clone())
         .timing(timing.clone())
         .build()?;
     let office = Office {
         children: &children,
         stops: &stops,
         timing: &timing,
-        identity: &identity,
+        identity: identity.as_str(),
         command: &args.command,
     };
     let ended = tokio::select! {

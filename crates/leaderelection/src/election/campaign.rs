@@ -60,7 +60,18 @@ impl Election {
         } else {
             Purpose::Acquire
         };
-        let record = compose::acquisition(&self.config, base, self.seen.last_transitions, now.wall);
+        let record = compose::acquisition(
+            &self.config,
+            base,
+            self.seen.last_transitions,
+            self.last_create,
+            now.wall,
+        );
+        if base.is_none() {
+            self.last_create = record.renew_time.map(|time| time.timestamp());
+        }
+        // What lands unseen below something that cannot be read must differ from the next one.
+        self.seen.last_transitions = self.seen.last_transitions.max(record.leader_transitions);
         self.send(now, purpose, record);
     }
 

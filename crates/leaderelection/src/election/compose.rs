@@ -25,22 +25,27 @@ fn whole(wall: DateTime<Utc>) -> DateTime<Utc> {
 }
 
 /// A record that begins a term or a claim. A create has no base and writes transitions 0; every other acquisition adds
-/// one, also when the same identity comes back (SAFETY 16). It takes the wall clock as it is (SAFETY 6).
+/// one, also when the same identity comes back (SAFETY 16). It takes the wall clock as it is (SAFETY 6), but for a create after
+/// another: every create of a life is another record, or an old one that lands after a deletion would pass for a younger one, or
+/// for a label on what stood there before (SAFETY 5, SAFETY 9).
 pub(super) fn acquisition(
     config: &ElectionConfig,
     base: Option<&Content>,
     last_transitions: i64,
+    last_create: Option<i64>,
     wall: DateTime<Utc>,
 ) -> Arc<LeaderElectionRecord> {
-    let wall = whole(wall);
+    let mut wall = whole(wall);
+    if let (None, Some(last)) = (base, last_create) {
+        wall = wall.max(at_second(last.saturating_add(1)));
+    }
     let (transitions, unknown_fields) = match base {
         None => (0, Vec::new()),
         Some(Content::Record(record)) => (
-            record.leader_transitions.saturating_add(1),
+            next_transitions(record.leader_transitions),
             record.unknown_fields.clone(),
         ),
-        Some(Content::Empty) => (1, Vec::new()),
-        Some(Content::Unreadable(_)) => (last_transitions.saturating_add(1), Vec::new()),
+        Some(Content::Empty | Content::Unreadable(_)) => (next_transitions(last_transitions), Vec::new()),
     };
     let record = LeaderElectionRecord {
         holder_identity: config.identity.as_str().to_owned(),
@@ -51,6 +56,11 @@ pub(super) fn acquisition(
         unknown_fields,
     };
     changed(record, base)
+}
+
+/// A number that somebody has driven to its end starts over, because every acquisition must differ from the one before.
+fn next_transitions(transitions: i64) -> i64 {
+    transitions.checked_add(1).unwrap_or(1)
 }
 
 /// The next record of a term: its whole second grows with every write, also when the wall clock stands or steps back.

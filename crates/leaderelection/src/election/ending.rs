@@ -63,7 +63,9 @@ impl Election {
         if self.ending.is_asked() {
             return;
         }
-        if self.work == Work::None {
+        if self.is_claim() {
+            self.lapse_claim(now);
+        } else if self.work == Work::None {
             self.campaign_at = self
                 .campaign_at
                 .max(now.mono.after(self.config.timing.retry_period()));

@@ -175,7 +175,7 @@ pub enum LossReason {
     /// The work has ended, and with it the term.
     #[error("the work has ended")]
     WorkEnded,
-    /// The elector itself is gone: its runtime was shut down, or a lock or a callback panicked.
+    /// The elector itself is gone: its runtime was shut down.
     #[error("the elector is gone")]
     ElectorGone,
 }

@@ -156,6 +156,8 @@ pub struct Election {
     release: Option<Release>,
     /// A release was begun since the last term: at the end it is not tried again.
     release_tried: bool,
+    /// The second in the last create of this life.
+    last_create: Option<i64>,
     /// Before which this candidate does not campaign (SAFETY 14, SAFETY 22).
     campaign_at: MonoTime,
     /// Before which the next swap is not sent: P after the last one.
@@ -180,6 +182,7 @@ impl Election {
             ending: Ending::No,
             release: None,
             release_tried: false,
+            last_create: None,
             campaign_at: MonoTime::PAST,
             write_at: MonoTime::PAST,
             cas_busy_until: MonoTime::PAST,
@@ -222,8 +225,8 @@ impl Election {
         self.advance_release(now);
         self.renew(now);
         self.campaign(now);
-        self.advance_reading(now);
         self.finish(now);
+        self.advance_reading(now);
     }
 
     /// The next thing to do, and [`Output::WaitUntil`] when there is nothing more for now.

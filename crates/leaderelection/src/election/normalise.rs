@@ -129,6 +129,9 @@ impl Election {
             by.shared_record(&mut pending.record);
             by.time(&mut pending.valid_until);
         }
+        if let Some(second) = &mut self.last_create {
+            *second = second.saturating_sub(by.seconds).max(0);
+        }
         if let Some(held) = &mut self.held {
             // They are told when the work starts, and never again.
             let told = held.ripe_at.is_none();

@@ -189,6 +189,7 @@ impl Election {
             shown: Some(shown),
         });
         self.attempts.forget_all();
+        self.seen.went_back = false;
         self.seen.version = Some(shown);
         match content {
             Some(content) => self.replace(now, content, None, false),
@@ -235,7 +236,6 @@ impl Election {
             // Somebody changed a label: the version moves, no lease does, neither one's own (SAFETY 9) nor the rival's
             // (SAFETY 5). But a claim cannot tell it from its own create, landed once more after a deletion (SAFETY 18).
             self.restart_claim(now);
-            self.restart_rival_claim(now);
             if interrupted {
                 // What was on its way named the version before and cannot land: say it again on this one, now.
                 (self.write_at, self.cas_busy_until) = (now.mono, now.mono);
@@ -268,10 +268,20 @@ impl Election {
         perhaps_own: bool,
     ) {
         let first = !self.seen.any_record;
+        let robbed = self
+            .seen
+            .follows()
+            .then(|| (self.seen.holder().map(str::to_owned), self.seen.takeable_at));
         self.change_state(State::Present(content));
         match landed {
             Some(pending) => self.landed(now, pending),
             None => self.overtaken(now, first, perhaps_own),
+        }
+        // Who overwrites a lease that still runs shortens nothing: the one overwritten may lead until it sees it (SAFETY 7).
+        if let Some((_, until)) =
+            robbed.filter(|(holder, _)| self.seen.follows() && holder.as_deref() != self.seen.holder())
+        {
+            self.seen.takeable_at = self.seen.takeable_at.max(until);
         }
         self.heard(now);
     }

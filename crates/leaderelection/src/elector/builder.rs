@@ -81,7 +81,9 @@ impl LeaderElectorBuilder {
 
     /// Called after the work of a term has stopped, so only after a start. Go's `OnStoppedLeading`.
     ///
-    /// The callbacks run on a task of their own, in order, never at once, and never hold up a renewal.
+    /// The callbacks run on a thread of their own, in order, never at once, and never hold up a renewal. All have been called
+    /// when [`run`](LeaderElector::run) or [`shutdown`](super::ElectionHandle::shutdown) returns. One that panics is logged, and
+    /// called again next time.
     pub fn on_stopped_leading(mut self, call: impl FnMut(TermEnd) + Send + 'static) -> Self {
         self.on_stopped = Some(Box::new(call));
         self

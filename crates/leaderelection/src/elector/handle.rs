@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::watch;
+
 use super::ElectionError;
 use super::driver::Command;
 use super::event::Events;
@@ -15,6 +17,8 @@ use crate::timing::LeaseTiming;
 pub struct ElectionHandle {
     shared: Arc<Shared>,
     timing: LeaseTiming,
+    /// Its sender is gone when all callbacks have been called.
+    called: Option<watch::Receiver<()>>,
 }
 
 /// A leader whose lease is older than it may be.
@@ -26,8 +30,12 @@ pub struct Unhealthy {
 }
 
 impl ElectionHandle {
-    pub(super) fn new(shared: Arc<Shared>, timing: LeaseTiming) -> Self {
-        Self { shared, timing }
+    pub(super) fn new(shared: Arc<Shared>, timing: LeaseTiming, called: Option<watch::Receiver<()>>) -> Self {
+        Self {
+            shared,
+            timing,
+            called,
+        }
     }
 
     /// Waits until this candidate leads, and returns the right to act. While a term lasts, every call returns a clone of
@@ -102,7 +110,7 @@ impl ElectionHandle {
         self.ended().await
     }
 
-    /// Waits for the end of the election.
+    /// Waits for the end of the election, and for the callbacks that tell of it.
     ///
     /// # Errors
     /// When its task was gone before its end.
@@ -113,6 +121,10 @@ impl ElectionHandle {
             .await
             .ok()
             .and_then(|state| state.end);
+        if let Some(called) = &self.called {
+            // Nothing is ever sent: this waits for the sender's end.
+            while called.clone().changed().await.is_ok() {}
+        }
         match end {
             Some(End::Stopped) => Ok(()),
             Some(End::Gone) | None => Err(ElectionError::ElectorGone),

@@ -237,11 +237,11 @@ impl Term {
     }
 
     fn check(&self) -> Result<FencingToken, LeadershipLost> {
-        let reason = match self.lost.get() {
-            Some(reason) => reason.clone(),
-            None if self.clock.mono() < self.valid_until() => return Ok(self.token),
-            None => LossReason::DeadlineExceeded,
-        };
+        if self.lost.get().is_none() && self.clock.mono() < self.valid_until() {
+            return Ok(self.token);
+        }
+        // Once told it stays so: a renewal that the driver took in time, but tells too late, extends nothing.
+        let reason = self.lost.get_or_init(|| LossReason::DeadlineExceeded).clone();
         Err(LeadershipLost {
             token: self.token,
             reason,
@@ -257,6 +257,9 @@ impl Term {
     }
 
     pub(super) fn extend(&self, valid_until: MonoTime) {
+        if self.lost.get().is_some() {
+            return;
+        }
         self.valid_until.store(valid_until.as_nanos(), Ordering::Release);
         self.status.send_modify(|status| status.at_risk = false);
     }

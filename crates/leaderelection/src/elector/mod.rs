@@ -1,6 +1,7 @@
 //! The async shell around the machine: [`LeaderElector`].
 
 mod builder;
+mod callbacks;
 mod driver;
 mod event;
 mod handle;
@@ -17,11 +18,12 @@ use futures_util::FutureExt;
 use tokio::sync::{broadcast, mpsc};
 
 use self::builder::{OnNewLeader, OnStopped};
+use self::callbacks::Callbacks;
 use self::driver::Driver;
 use self::leadership::Term;
 use self::shared::Shared;
 use crate::clock::Clock;
-use crate::election::{ElectionConfig, ElectionEvent};
+use crate::election::ElectionConfig;
 use crate::identity::{EmptyIdentity, Identity};
 use crate::lock::ResourceLock;
 
@@ -77,6 +79,9 @@ pub enum ElectionError {
     /// An elector was started outside a tokio runtime.
     #[error("an elector needs a tokio runtime with time enabled")]
     NoRuntime,
+    /// The system gave no thread for the callbacks.
+    #[error("no thread could be started for the callbacks")]
+    NoThread,
     /// The work panicked. The lease was released.
     #[error("the work panicked: {0}")]
     WorkPanicked(String),
@@ -84,7 +89,7 @@ pub enum ElectionError {
     #[error("the election was stopped")]
     Stopped,
     /// The elector's task is gone: its runtime was shut down.
-    #[error("the elector's task is gone: its runtime was shut down, or a callback of its own panicked")]
+    #[error("the elector's task is gone: its runtime was shut down")]
     ElectorGone,
 }
 
@@ -116,6 +121,8 @@ impl LeaderElector {
     /// * When `stop` comes, the work is told ([`Leadership::stop_requested`]) and may finish, still renewed, for at most
     ///   the drain timeout (SAFETY 13). When it has stopped, the lease is released (SAFETY 12). A drain timeout of zero
     ///   drops it at once.
+    /// * The work has stopped when its future is gone *and* the last clone of its [`Leadership`] is dropped; nothing is released
+    ///   before that, and this does not return (SAFETY 13). Keep no clone beyond the work; an observer takes a view.
     /// * Work that blocks its thread cannot be dropped: [`Leadership::check`] is its only guard.
     ///
     /// `stop` is any future: `tokio::signal::ctrl_c()`, `token.cancelled()`, [`std::future::pending()`]. Dropping the
@@ -193,17 +200,19 @@ impl LeaderElector {
     pub fn spawn(self) -> Result<ElectionHandle, ElectionError> {
         let runtime = tokio::runtime::Handle::try_current().map_err(|_| ElectionError::NoRuntime)?;
         let (sender, receiver) = mpsc::unbounded_channel();
-        let shared = Arc::new(Shared::new(self.lock.describe(), self.clock, sender, self.events));
-        if self.on_stopped.is_some() || self.on_new_leader.is_some() {
-            runtime.spawn(call_back(
-                Events::new(shared.subscribe()),
-                self.on_stopped,
-                self.on_new_leader,
-            ));
-        }
+        let callbacks =
+            Callbacks::start(self.on_stopped, self.on_new_leader).map_err(|_| ElectionError::NoThread)?;
+        let (callbacks, called) = callbacks.unzip();
+        let shared = Arc::new(Shared::new(
+            self.lock.describe(),
+            self.clock,
+            sender,
+            self.events,
+            callbacks,
+        ));
         let timing = self.config.timing.clone();
         runtime.spawn(Driver::new(self.lock, self.config, Arc::clone(&shared), receiver).run());
-        Ok(ElectionHandle::new(shared, timing))
+        Ok(ElectionHandle::new(shared, timing, called))
     }
 }
 
@@ -215,29 +224,6 @@ impl Term {
         match result {
             Some(Ok(_)) if term.over().is_some() => None,
             result => result,
-        }
-    }
-}
-
-/// Calls the user's closures in order, on a task of its own: a slow one holds up no renewal.
-async fn call_back(
-    mut events: Events,
-    mut on_stopped: Option<OnStopped>,
-    mut on_new_leader: Option<OnNewLeader>,
-) {
-    while let Some(event) = events.recv().await {
-        match event {
-            Event::Stopped { end, .. } => {
-                if let Some(call) = &mut on_stopped {
-                    call(end);
-                }
-            }
-            Event::Noticed(ElectionEvent::HolderChanged(Some(holder))) => {
-                if let Some(call) = &mut on_new_leader {
-                    call(holder);
-                }
-            }
-            _ => {}
         }
     }
 }

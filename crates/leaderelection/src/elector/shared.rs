@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::{broadcast, mpsc, watch};
 
+use super::callbacks::Callbacks;
 use super::driver::Command;
 use super::event::{Event, Operation, TermEnd};
 use super::leadership::{Leadership, Term, WeakLeadership};
@@ -18,6 +19,7 @@ pub(super) struct Shared {
     clock: Arc<dyn Clock>,
     commands: mpsc::UnboundedSender<Command>,
     events: Mutex<Option<broadcast::Sender<Event>>>,
+    callbacks: Mutex<Option<Callbacks>>,
     state: watch::Sender<State>,
     current: Mutex<Current>,
     failing: Mutex<Vec<Operation>>,
@@ -55,12 +57,14 @@ impl Shared {
         clock: Arc<dyn Clock>,
         commands: mpsc::UnboundedSender<Command>,
         events: broadcast::Sender<Event>,
+        callbacks: Option<Callbacks>,
     ) -> Self {
         Self {
             name,
             clock,
             commands,
             events: Mutex::new(Some(events)),
+            callbacks: Mutex::new(callbacks),
             state: watch::Sender::default(),
             current: Mutex::default(),
             failing: Mutex::default(),
@@ -126,6 +130,9 @@ impl Shared {
             Event::Noticed(event) => tracing::info!(lock = self.name, ?event, "noticed"),
             // Told by `failed`, which knows whether it is news.
             Event::CallFailed { .. } | Event::Missed(_) => {}
+        }
+        if let Some(callbacks) = &*lock(&self.callbacks) {
+            callbacks.tell(&event);
         }
         if let Some(events) = &*lock(&self.events) {
             // Nobody may be listening.
@@ -208,8 +215,9 @@ impl Shared {
             state.end.get_or_insert(end);
             first
         });
-        // Streams of events end with the channel.
+        // Streams of events end with the channel, and callbacks with theirs.
         lock(&self.events).take();
+        lock(&self.callbacks).take();
     }
 }
 

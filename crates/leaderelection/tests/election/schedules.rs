@@ -122,26 +122,88 @@ fn a_watch_that_lied_blocks_no_create() {
     .assert_eq(&bench.take_transcript());
 }
 
-/// SAFETY 18, strict: a record that was never renewed, at a newer version, may be another claim: its wait begins again.
+/// SAFETY 5, 9 and 18: an old create that lands after a deletion must not look like what stood there before: every create of a
+/// life is another record, also when the wall clock stands.
 #[test]
-fn a_create_that_landed_again_is_a_new_claim() {
-    let strict = ElectionConfig {
-        missing_record: ClaimThenLead,
-        ..config()
-    };
-    let mut bench = Bench::knowing(strict, present(1, "b/15@0#0"));
-    bench.watch(14.9, present(4, "b/15@0#0"));
-    bench.wake(15.0);
-    bench.wake(29.9);
+fn every_create_of_a_life_is_another_record() {
+    let mut bench = Bench::knowing(
+        ElectionConfig {
+            missing_record: ClaimThenLead,
+            ..config()
+        },
+        absent(None),
+    );
+    bench.hold_wall(0);
+    bench.swap_fails(0.1, Ambiguous);
+    bench.wake(2.0);
+    bench.swap_fails(2.1, Ambiguous);
+    bench.wake(4.0);
     expect![[r#"
-        14.9s: watch shows v4 b/15@0#0
-            wait until 20.9s
+        0.1s: Claim failed, ambiguous
+            wait until 2s
+        2s: wake
+            -> swap absent to a/15@1#0, to Claim
+            wait until 7s
+        2.1s: Claim failed, ambiguous
+            wait until 4s
+        4s: wake
+            -> swap absent to a/15@2#0, to Claim
+            wait until 9s
+    "#]]
+    .assert_eq(&bench.take_transcript());
+}
+
+/// SAFETY 6 and 16: transitions that somebody has driven to their end start over, for every acquisition must be another record.
+#[test]
+fn acquisitions_differ_also_at_the_end_of_the_transitions() {
+    let mut bench = Bench::knowing(config(), present(5, "b/15@0#9223372036854775807"));
+    bench.wake(15.0);
+    bench.done(15.1, 6);
+    expect![[r#"
         15s: wake
-            wait until 20.9s
-        29.9s: wake
-            -> swap v4 to a/15@29#1, to Acquire
+            -> swap v5 to a/15@15#1, to Acquire
             -> get, to verify the watch
-            wait until 34.9s
+            wait until 20s
+        15.1s: Acquire done, v6
+            (HolderChanged(Some("a")))
+            START token 6, valid until 25s
+            wait until 17s
+    "#]]
+    .assert_eq(&bench.take_transcript());
+}
+
+/// SAFETY 7: a stranger who overwrites a long lease with a short one shortens nothing for the one overwritten.
+#[test]
+fn an_overwritten_lease_is_waited_out_too() {
+    let mut bench = Bench::knowing(config(), present(5, "b/60@0#3"));
+    bench.watch(1.0, present(6, "op/5@1#3"));
+    bench.wake(16.0);
+    bench.wake(59.9);
+    assert!(!bench.take_transcript().contains("swap"));
+    bench.wake(60.0);
+    assert!(bench.take_transcript().contains("-> swap v6"));
+}
+
+/// SAFETY 14: a step-down gives a ripening claim up.
+#[test]
+fn a_step_down_gives_a_claim_up() {
+    let mut bench = Bench::knowing(
+        ElectionConfig {
+            missing_record: ClaimThenLead,
+            ..config()
+        },
+        absent(None),
+    );
+    bench.done(0.1, 1);
+    bench.at(1.0, Input::StepDown);
+    expect![[r#"
+        0.1s: Claim done, v1
+            (HolderChanged(Some("a")))
+            (Claimed(15s))
+            wait until 2s
+        1s: StepDown
+            (ClaimLapsed)
+            wait until 6.1s
     "#]]
     .assert_eq(&bench.take_transcript());
 }
