@@ -34,7 +34,11 @@ fn holds(name: &str, setting: Setting) -> Result<(), EmptyIdentity> {
     let outcome = check(setting)?;
     println!("{name}: {outcome}");
     assert!(outcome.failure.is_none(), "{name}: {outcome}");
-    assert!(outcome.impossible.is_empty(), "{name}: never seen: {:?}", outcome.impossible);
+    assert!(
+        outcome.impossible.is_empty(),
+        "{name}: never seen: {:?}",
+        outcome.impossible
+    );
     Ok(())
 }
 
@@ -70,7 +74,13 @@ fn caught_one_tick_below_the_threshold() -> Result<(), EmptyIdentity> {
         lease: ticks.threshold(rates) - 1,
         ..ticks
     };
-    for (rates, grace, deadline) in [(EQUAL, 0, 3), (EQUAL, 1, 2), (DOUBLE, 0, 2), (DOUBLE, 1, 2), ([2, 3], 0, 3)] {
+    for (rates, grace, deadline) in [
+        (EQUAL, 0, 3),
+        (EQUAL, 1, 2),
+        (DOUBLE, 0, 2),
+        (DOUBLE, 1, 2),
+        ([2, 3], 0, 3),
+    ] {
         let ticks = Ticks {
             grace,
             deadline,
@@ -78,7 +88,8 @@ fn caught_one_tick_below_the_threshold() -> Result<(), EmptyIdentity> {
         };
         let mut setting = Setting::new(rates, below(ticks, rates))?;
         setting.on_their_way = 1;
-        let name = format!("one tick below the threshold, clocks {rates:?}, R {deadline}, stop grace {grace}");
+        let name =
+            format!("one tick below the threshold, clocks {rates:?}, R {deadline}, stop grace {grace}");
         caught(&name, ONE_LEADER, setting)?;
     }
     Ok(())
@@ -112,10 +123,7 @@ fn caught_any_version_adopted() -> Result<(), EmptyIdentity> {
 /// SAFETY 7: a candidate with a short lease robs one with a long lease.
 #[test]
 fn caught_own_duration_alone() -> Result<(), EmptyIdentity> {
-    let long = Ticks {
-        deadline: 3,
-        ..SHORT
-    };
+    let long = Ticks { deadline: 3, ..SHORT };
     let setting = setting(DOUBLE, SHORT)?
         .second(long.at_threshold(DOUBLE))
         .broken(Variant::OwnDurationAlone);
@@ -175,11 +183,11 @@ fn sound_with_a_stop_grace() -> Result<(), EmptyIdentity> {
 #[test]
 #[ignore = "large: minutes"]
 fn sound_with_mixed_durations() -> Result<(), EmptyIdentity> {
-    let long = Ticks {
-        deadline: 3,
-        ..SHORT
-    };
-    holds("mixed durations", setting(DOUBLE, SHORT)?.second(long.at_threshold(DOUBLE)))
+    let long = Ticks { deadline: 3, ..SHORT };
+    holds(
+        "mixed durations",
+        setting(DOUBLE, SHORT)?.second(long.at_threshold(DOUBLE)),
+    )
 }
 
 #[test]

@@ -51,7 +51,12 @@ enum Look {
 
 fn look() -> impl Strategy<Value = Look> {
     let version = 1..12u64;
-    let record = (prop::sample::select(vec!["a", "b", "", " "]), 0..5i64, 0..4i64, 0..4i64);
+    let record = (
+        prop::sample::select(vec!["a", "b", "", " "]),
+        0..5i64,
+        0..4i64,
+        0..4i64,
+    );
     let record = record.prop_map(|(holder, duration, second, transitions)| LeaderElectionRecord {
         holder_identity: holder.to_owned(),
         lease_duration_seconds: duration,
@@ -206,7 +211,7 @@ impl Side {
 }
 
 fn wall(second: i64) -> DateTime<Utc> {
-    DateTime::from_timestamp(second, 0).unwrap()
+    DateTime::from_timestamp(second, 0).unwrap_or_default()
 }
 
 /// What a machine whose everything is shifted down asks for where the other asks for `output`.

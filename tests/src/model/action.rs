@@ -96,7 +96,9 @@ pub(super) fn enabled(setting: &Setting, world: &World, actions: &mut Vec<Action
         actions.extend((lo..=hi).map(|second| Action::Tick([first, second])));
     }
     for seat in SEATS {
-        let Some(candidate) = world.seats.get(seat) else { continue };
+        let Some(candidate) = world.seats.get(seat) else {
+            continue;
+        };
         for ago in world.store.remembered() {
             actions.push(Action::Show { seat, ago });
         }

@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 use leaderelection::EmptyIdentity;
 use stateright::{Checker, HasDiscoveries, Model};
 
-use super::world::{Checked, FIRST_LEADS, HAND_OVER, KNOWS_ITS_WORK, NO_NEEDLESS_LOSS, ONE_LEADER, SECOND_LEADS};
+use super::world::{
+    Checked, FIRST_LEADS, HAND_OVER, KNOWS_ITS_WORK, NO_NEEDLESS_LOSS, ONE_LEADER, SECOND_LEADS,
+};
 use super::{Setting, story};
 
 /// What the checker found.
@@ -56,7 +58,9 @@ pub fn check(setting: Setting) -> Result<Outcome, EmptyIdentity> {
 
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { states, depth, took, .. } = self;
+        let Self {
+            states, depth, took, ..
+        } = self;
         write!(f, "{states} states, depth {depth}, {took:.1?}")?;
         let Some((name, steps)) = &self.failure else {
             return Ok(());

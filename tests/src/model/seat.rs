@@ -131,13 +131,17 @@ impl Seat {
             self.forget_impatience(spans, store);
         }
         // Their order means nothing, and two equal ghosts are one: only one of them could land.
-        self.calls
-            .sort_by_key(|call| (rank(call.fate), call.attempt.sent, call.attempt.record.renew_time, call.attempt.record.is_free()));
+        self.calls.sort_by_key(|call| {
+            (
+                rank(call.fate),
+                call.attempt.sent,
+                call.attempt.record.renew_time,
+                call.attempt.record.is_free(),
+            )
+        });
         self.calls.dedup();
     }
-}
 
-impl Seat {
     /// A sender that has waited long enough has gone on: then the answer says no more than a look at the store, which it
     /// is shown anyway.
     fn forget_impatience(&mut self, spans: Spans, store: &Store) {

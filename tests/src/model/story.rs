@@ -38,7 +38,11 @@ fn step(before: &World, action: Action) -> String {
         Action::AnswerRead { seat, ago } => format!("{}'s read shows {}", name(seat), when(ago)),
         Action::FailRead { seat } => format!("{}'s read fails", name(seat)),
         Action::Land { seat, call: at } => format!("{}'s {} lands", name(seat), call(seat, at)),
-        Action::Answer { seat, call: at, reply } => {
+        Action::Answer {
+            seat,
+            call: at,
+            reply,
+        } => {
             let reply = match reply {
                 Reply::Done => "done".to_owned(),
                 Reply::Conflict(None) => "conflict".to_owned(),

@@ -131,7 +131,8 @@ impl Attempts {
             }
         }
         // Which came first is not asked either.
-        self.0.sort_by_key(|pending| (pending.purpose as u8, pending.record.renew_time));
+        self.0
+            .sort_by_key(|pending| (pending.purpose as u8, pending.record.renew_time));
         self.0.dedup();
     }
 
