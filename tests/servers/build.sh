@@ -1,12 +1,13 @@
 #!/bin/sh
-# Builds the servers that the tests run (every ./cmd/* of this Go module) once, into a cache folder outside the
-# repository. The last line of standard output is that folder; all else goes to standard error.
+# Builds the servers and the Go contenders that the tests run, once, into a cache folder outside the repository. The
+# last line of standard output is that folder; all else goes to standard error.
 #
 #   build.sh           builds unless the folder is there
 #   build.sh --print   only says which folder it is, built or not
 #
-# The folder is named after a hash of go.mod, go.sum, the Go sources and the build flags: what is there is never
-# stale, and a checkout that goes back in time finds its old servers again.
+# The folder is named after a hash of every go.mod, go.sum and Go source here and of the build flags: what is there is
+# never stale, and a checkout that goes back in time finds its old programs again. The servers, which take minutes, have
+# a second folder named after what they alone are made of, so that a change to a contender does not build them again.
 #
 # LEADERELECTION_SERVERS_CACHE   where the folders live; default ${XDG_CACHE_HOME:-$HOME/.cache}/leaderelection/servers
 set -eu
@@ -23,7 +24,7 @@ case ${1-} in
 esac
 
 # Static, stripped and free of paths and revisions: the same sources give the same bytes in any checkout.
-build_server_flags='-trimpath -buildvcs=false'
+build_flags='-trimpath -buildvcs=false'
 linker_flags='-s -w'
 export CGO_ENABLED=0 GOWORK=off
 
@@ -31,17 +32,53 @@ sha256() {
     if command -v sha256sum >/dev/null; then sha256sum "$@"; else shasum -a 256 "$@"; fi
 }
 
-key=$({
-    echo "$build_server_flags $linker_flags $(uname -sm)"
-    find . -type f \( -name go.mod -o -name go.sum -o -name '*.go' ! -name '*_test.go' \) |
-        LC_ALL=C sort |
-        while IFS= read -r file; do sha256 "$file"; done
-} | sha256 | cut -c 1-20)
+# The hash over the files that programs are made of, in the folders named.
+key() {
+    {
+        echo "$build_flags $linker_flags $(uname -sm)"
+        find "$@" -type f \( -name go.mod -o -name go.sum -o -name '*.go' ! -name '*_test.go' \) |
+            LC_ALL=C sort |
+            while IFS= read -r file; do sha256 "$file"; done
+    } | sha256 | cut -c 1-20
+}
 
 cache=${LEADERELECTION_SERVERS_CACHE:-${XDG_CACHE_HOME:-${HOME:?is not set; set LEADERELECTION_SERVERS_CACHE}/.cache}/leaderelection/servers}
 mkdir -p -- "$cache"
 cache=$(CDPATH='' cd -- "$cache" && pwd)
-folder=$cache/$key
+folder=$cache/$(key .)
+servers=$cache/servers-$(key go.mod go.sum cmd/etcd cmd/kube-apiserver common/lifeline)
+
+# Says what it does and how long that took, and runs the command with its output on standard error.
+step() {
+    headline=$1
+    shift
+    began=$(date +%s)
+    echo "build.sh: $headline" >&2
+    "$@" >&2
+    echo "build.sh: $headline: done in $(($(date +%s) - began)) s" >&2
+}
+
+compile() {
+    # shellcheck disable=SC2086 # the flags are several words
+    go build $build_flags -ldflags "$linker_flags" -o "$half/" "$@"
+}
+
+# Makes `half` the folder $1 by one rename: that is there complete or not at all. If another build was faster, its
+# result is the same.
+publish() {
+    chmod 755 "$half"
+    if ! mv -T -- "$half" "$1" 2>/dev/null; then
+        if [ ! -d "$1" ]; then
+            echo "build.sh: cannot move the programs to $1" >&2
+            exit 1
+        fi
+        rm -rf -- "$half"
+    fi
+    half=''
+}
+
+half=''
+begin() { half=$(mktemp -d "$cache/.building.XXXXXX"); }
 
 if [ "${1-}" != --print ] && [ ! -d "$folder" ]; then
     if ! command -v go >/dev/null; then
@@ -50,20 +87,24 @@ if [ "${1-}" != --print ] && [ ! -d "$folder" ]; then
     fi
     # Leftovers of builds that were killed.
     find "$cache" -maxdepth 1 -name '.building.*' -mtime +0 -exec rm -rf {} +
-    half=$(mktemp -d "$cache/.building.XXXXXX")
-    trap 'rm -rf -- "$half"' EXIT
+    trap '[ -z "$half" ] || rm -rf -- "$half"' EXIT
     trap 'exit 1' HUP INT TERM
 
-    echo "build.sh: building the test servers into $folder (minutes the first time)" >&2
-    # shellcheck disable=SC2086 # the flags are several words
-    go build $build_server_flags -ldflags "$linker_flags" -o "$half/" ./cmd/... >&2
-    chmod 755 "$half"
-
-    # One rename: the folder is there complete or not at all. If another build was faster, its result is the same.
-    if ! mv -T -- "$half" "$folder" 2>/dev/null && [ ! -d "$folder" ]; then
-        echo "build.sh: cannot move the servers to $folder" >&2
-        exit 1
+    if [ ! -d "$servers" ]; then
+        begin
+        step 'etcd and kube-apiserver (the first time 137 MB of modules, then 5 to 10 minutes on two cores)' \
+            compile ./cmd/etcd ./cmd/kube-apiserver
+        publish "$servers"
     fi
+
+    begin
+    step "the contender on today's client-go" compile ./cmd/contender-lease
+    cd contender-endpoints
+    step 'the contender on client-go v0.23.17, the last with the Endpoints lock' compile .
+    cd -- "$here"
+    # The same files by another name, not copies: both folders are in the cache.
+    ln -- "$servers"/* "$half/"
+    publish "$folder"
 fi
 
 echo "$folder"

@@ -1,7 +1,22 @@
-//! What the tests of the whole workspace share: fixtures that run real servers, and the model of the shipped machine.
+//! What the tests of the whole workspace share: fixtures that run real servers and real candidates, faults between
+//! servers and their clients, ways behind a lock's back, and the model of the shipped machine.
 //!
 //! `tests/run.sh` sets up what they need and runs everything. A test whose server is missing fails and says so; none
 //! is skipped.
 
+pub mod beside_go;
+pub mod candidate;
+pub mod clocked;
+pub mod faults;
+pub mod handover;
+pub mod kube_door;
+pub mod leaderelect;
 pub mod model;
 pub mod servers;
+pub mod side_door;
+pub mod time;
+
+/// The README's programs compile.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+pub struct Readme;

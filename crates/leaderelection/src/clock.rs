@@ -70,6 +70,9 @@ impl Clock for SystemClock {
         reason = "slices against the clock are the remedy that the ban asks for"
     )]
     async fn sleep_until(&self, deadline: MonoTime) {
+        if deadline == MonoTime::NEVER {
+            std::future::pending::<()>().await;
+        }
         loop {
             let left = deadline.since(self.mono());
             if left.is_zero() {
@@ -112,6 +115,9 @@ impl Clock for PausedClock {
 
     #[allow(clippy::disallowed_methods, reason = "the paused timer is this clock")]
     async fn sleep_until(&self, deadline: MonoTime) {
+        if deadline == MonoTime::NEVER {
+            std::future::pending::<()>().await;
+        }
         loop {
             let left = deadline.since(self.mono());
             if left.is_zero() {

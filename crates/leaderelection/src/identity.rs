@@ -59,6 +59,22 @@ impl Identity {
     }
 }
 
+impl TryFrom<&str> for Identity {
+    type Error = EmptyIdentity;
+
+    fn try_from(name: &str) -> Result<Self, Self::Error> {
+        Self::new(name)
+    }
+}
+
+impl TryFrom<String> for Identity {
+    type Error = EmptyIdentity;
+
+    fn try_from(name: String) -> Result<Self, Self::Error> {
+        Self::new(name)
+    }
+}
+
 impl From<Identity> for String {
     fn from(identity: Identity) -> Self {
         identity.name

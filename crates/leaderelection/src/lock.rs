@@ -24,26 +24,30 @@ use crate::record::LeaderElectionRecord;
 ///    and its answer.
 /// 2. **Absence and emptiness are states, not errors.** A name that has never been written is
 ///    [`Observation::Absent`]; an object that exists without a record is [`Content::Empty`].
-/// 3. **What was written is what is read.** A record that was swapped in is read back equal, unknown fields included.
+/// 3. **What was written is what is read.** A record that was swapped in is read back equal, unknown fields included:
+///    times in whole seconds, as elections write them, and unknown fields that are JSON under names of their own. A store
+///    that cannot hold a record, for its size or its values, refuses it as [`LockErrorKind::Invalid`].
 /// 4. **A swap happens only on the state that the caller names**: on [`Expected::Absent`] only where there is nothing,
 ///    on [`Expected::Version`] only where that version is the newest. Of any number of swaps that name one state, at
 ///    most one is done.
 /// 5. **A conflict is an outcome, not an error**: [`Swap::Conflict`], with the state that stood in the way where the
 ///    store tells it. It changes nothing.
 /// 6. **One call is at most one write** (SAFETY 8): no retry below this trait, no blind or forced write, no delete.
-/// 7. **Versions grow** with every write for the life of the lock's name, also across delete and re-create (SAFETY 4).
+/// 7. **Versions grow** with every write for the life of the lock's name, also across delete and re-create (SAFETY 4). The
+///    version as of which there is nothing, where the store gives one, is greater than that of the last write.
 /// 8. **An equal write.** When the record equals the one that is stored, the store may write it (a new version) or do
 ///    nothing (the version that it was given). It says which: [`Capabilities::equal_write_is_noop`]. Never may it
 ///    report a new version without having written (SAFETY 6).
 /// 9. **An ambiguous failure** is one after which the write may have happened, or may happen later:
 ///    [`LockErrorKind::Ambiguous`]. Whoever says [`Unavailable`](LockErrorKind::Unavailable),
 ///    [`Denied`](LockErrorKind::Denied) or [`Invalid`](LockErrorKind::Invalid) knows that nothing was and nothing will
-///    be written.
+///    be written. A read writes nothing, so a read that failed is `Unavailable` unless the store gave another reason.
 /// 10. **What cannot be read is shown, not hidden**: content that is no record is [`Content::Unreadable`], raw and with
 ///     the reason, and can be replaced by a swap on its version (SAFETY 17).
 /// 11. **A watch may lag, repeat and skip, but it ends or goes on.** After [`watch`](Self::watch) has returned a stream,
 ///     every later change is shown by it, or a newer one, or the stream yields an error, or it ends. It may begin with
-///     the state at its start, show states twice, and leave out those in between. It never shows what never was.
+///     the state at its start, show states twice, and leave out those in between. It never shows what never was. One that
+///     always ends before it has shown anything is no watch: declare none.
 /// 12. **A future may be dropped at any time.** What was under way then counts as ambiguous.
 ///
 /// # Errors

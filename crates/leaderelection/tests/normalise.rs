@@ -2,6 +2,8 @@
 //! machine itself. Random inputs go to a machine and, shifted, to its twin, which is normalised after every input; their
 //! outputs are the same, shifted.
 
+#![allow(clippy::unwrap_used, reason = "tests speak by failing")]
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;

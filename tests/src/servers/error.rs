@@ -58,15 +58,34 @@ pub enum ServerError {
         log: String,
     },
 
+    /// The server that this process' tests share did not start; the same for all of them.
+    #[error("the shared server did not start: {0}")]
+    Shared(String),
+
+    /// A contender did not do what a test waited for.
+    #[error("{contender} did not say {wanted} within {limit:?}; it said: {said}; the end of its log:\n{log}")]
+    Silent {
+        /// Its program and identity.
+        contender: String,
+        /// What the test waited for.
+        wanted: &'static str,
+        /// How long it waited.
+        limit: Duration,
+        /// All that it said.
+        said: String,
+        /// The last lines of its log.
+        log: String,
+    },
+
     /// The test asked something of a server that it had killed.
     #[error("{0} is not running: it was killed and not restarted")]
     NotRunning(&'static str),
 
     /// The server answered a request with something else than what was asked for.
-    #[error("GET {path}: {problem}")]
+    #[error("{request}: {problem}")]
     BadAnswer {
-        /// The path of the request.
-        path: String,
+        /// The method and path of the request.
+        request: String,
         /// What was wrong.
         problem: String,
     },

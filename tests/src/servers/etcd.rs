@@ -197,7 +197,7 @@ fn health(port: u16) -> Result<(), ServerError> {
         Ok(())
     } else {
         Err(ServerError::BadAnswer {
-            path: "/health".to_owned(),
+            request: "GET /health".to_owned(),
             problem: body,
         })
     }

@@ -3,13 +3,22 @@
 //! Their programs are built by `tests/servers/build.sh` from the Go module beside it. Fixtures are synchronous and
 //! need no runtime, so a test may start one before, inside or outside an async block.
 
+mod audit;
+mod contender;
 mod error;
 mod etcd;
 mod http;
+mod janitor;
+mod kube;
 mod patience;
 mod ports;
 mod process;
 mod programs;
+mod tls;
 
+pub use self::audit::KubeRequest;
+pub use self::contender::{Contender, ContenderEvent, GoContender, Said, monotonic};
 pub use self::error::ServerError;
 pub use self::etcd::Etcd;
+pub(crate) use self::janitor::Janitor;
+pub use self::kube::KubeApiserver;

@@ -16,6 +16,11 @@ impl Patience {
         Self { end: now() + limit }
     }
 
+    /// How much of the limit is left; zero when it has passed.
+    pub(super) fn left(&self) -> Duration {
+        self.end.saturating_duration_since(now())
+    }
+
     /// Sleeps for a moment; false, at once, when the limit has passed.
     #[expect(
         clippy::disallowed_methods,

@@ -5,12 +5,13 @@ use std::fs::{self, File};
 use std::io;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions};
 
+use super::janitor::Janitor;
 use super::patience::Patience;
 use super::{ServerError, programs};
 
@@ -20,26 +21,64 @@ const LOG_LINES: usize = 30;
 /// A running server. Dropping it kills and reaps it, stopped or not.
 ///
 /// It also ends when this process is killed: the server watches its standard input (`EXIT_WITH_STDIN`, see
-/// `tests/servers/internal/lifeline`), whose other end only this process holds. A stopped server cannot watch; a
-/// [`Guard`] does while it is.
+/// `tests/servers/common/lifeline`), whose other end only this process holds. A stopped server cannot watch; a
+/// [`Janitor`] does while it is.
 #[derive(Debug)]
 pub(super) struct Process {
     program: &'static str,
     child: Child,
     log: PathBuf,
-    guard: Mutex<Option<Guard>>,
+    guard: Mutex<Option<Janitor>>,
     _lifeline: Option<ChildStdin>,
+}
+
+#[derive(Clone, Copy)]
+enum Output {
+    Logged,
+    Piped,
 }
 
 impl Process {
     /// Starts the program with nothing of this process' environment; its output is appended to `log`.
     pub(super) fn spawn(program: &'static str, args: &[OsString], log: &Path) -> Result<Self, ServerError> {
+        Self::start(program, args, log, Output::Logged)
+    }
+
+    /// As [`Process::spawn`], but what it prints on standard output is for the fixture, through the pipe.
+    pub(super) fn spawn_piped(
+        program: &'static str,
+        args: &[OsString],
+        log: &Path,
+    ) -> Result<(Self, ChildStdout), ServerError> {
+        let mut process = Self::start(program, args, log, Output::Piped)?;
+        let output = process
+            .child
+            .stdout
+            .take()
+            .ok_or_else(|| io::Error::other("no standard output"))
+            .map_err(ServerError::io(format!("start {program}")))?;
+        Ok((process, output))
+    }
+
+    fn start(
+        program: &'static str,
+        args: &[OsString],
+        log: &Path,
+        output: Output,
+    ) -> Result<Self, ServerError> {
         let path = programs::find(program)?;
-        let open = |file: &Path| File::options().create(true).append(true).open(file);
-        let output = open(log).map_err(ServerError::io(format!("open {}", log.display())))?;
-        let errors = output
-            .try_clone()
-            .map_err(ServerError::io(format!("open {}", log.display())))?;
+        let open = || {
+            File::options()
+                .create(true)
+                .append(true)
+                .open(log)
+                .map_err(ServerError::io(format!("open {}", log.display())))
+        };
+        let errors = open()?;
+        let output = match output {
+            Output::Logged => open()?.into(),
+            Output::Piped => Stdio::piped(),
+        };
         let mut child = Command::new(&path)
             .args(args)
             .env_clear()
@@ -79,11 +118,7 @@ impl Process {
                 Ok(()) => return Ok(()),
                 Err(error) => error.to_string(),
             };
-            if let Some(status) = self
-                .child
-                .try_wait()
-                .map_err(ServerError::io(format!("wait for {program}")))?
-            {
+            if let Some(status) = self.ended()? {
                 let log = self.log_tail();
                 return Err(if log.contains("address already in use") {
                     ServerError::PortTaken { program, log }
@@ -102,9 +137,22 @@ impl Process {
         }
     }
 
+    /// How it has ended, if it has.
+    pub(super) fn ended(&mut self) -> Result<Option<ExitStatus>, ServerError> {
+        self.child
+            .try_wait()
+            .map_err(ServerError::io(format!("wait for {}", self.program)))
+    }
+
+    /// SIGTERM.
+    pub(super) fn terminate(&self) -> Result<(), ServerError> {
+        self.signal(Signal::TERM)
+    }
+
     /// SIGSTOP; returns when the process has stopped.
     pub(super) fn stop(&self) -> Result<(), ServerError> {
-        let guard = Guard::over(&self.child).map_err(ServerError::io(format!("guard {}", self.program)))?;
+        let guard =
+            Janitor::killing(&[self.id()]).map_err(ServerError::io(format!("guard {}", self.program)))?;
         *self.guard() = Some(guard);
         self.signal(Signal::STOP)?;
         rustix::process::waitid(WaitId::Pid(Pid::from_child(&self.child)), WaitIdOptions::STOPPED).map_err(
@@ -120,7 +168,7 @@ impl Process {
         Ok(())
     }
 
-    fn guard(&self) -> MutexGuard<'_, Option<Guard>> {
+    fn guard(&self) -> MutexGuard<'_, Option<Janitor>> {
         self.guard.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -129,7 +177,8 @@ impl Process {
             .map_err(ServerError::io(format!("send {signal:?} to {}", self.program)))
     }
 
-    fn log_tail(&self) -> String {
+    /// The last lines of its output.
+    pub(super) fn log_tail(&self) -> String {
         let log = fs::read(&self.log).unwrap_or_default();
         let log = String::from_utf8_lossy(&log);
         let lines: Vec<&str> = log.lines().collect();
@@ -149,38 +198,5 @@ impl Drop for Process {
         // SIGKILL also ends a stopped process. Both calls fail only when it is already gone and reaped.
         let _ = self.child.kill();
         let _ = self.child.wait();
-    }
-}
-
-/// A shell that kills a stopped server when this process is gone and did not say goodbye.
-#[derive(Debug)]
-struct Guard {
-    shell: Child,
-}
-
-impl Guard {
-    fn over(server: &Child) -> io::Result<Self> {
-        // `read` waits for the end of the pipe that this process holds.
-        let shell = Command::new("/bin/sh")
-            .args([
-                "-c",
-                r#"read -r _; kill -KILL "$1""#,
-                "guard",
-                &server.id().to_string(),
-            ])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .process_group(0)
-            .spawn()?;
-        Ok(Self { shell })
-    }
-}
-
-impl Drop for Guard {
-    fn drop(&mut self) {
-        // Killed before `wait` closes its standard input, on which it would act.
-        let _ = self.shell.kill();
-        let _ = self.shell.wait();
     }
 }

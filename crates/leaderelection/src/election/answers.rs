@@ -92,6 +92,7 @@ impl Election {
                 now,
                 content,
                 Some(Pending::new(purpose, expected, record, valid_until)),
+                true,
             );
         } else {
             // The store claims to have swapped on a version that was not its newest: nothing is built on that.

@@ -85,6 +85,11 @@ impl Attempts {
         landed
     }
 
+    /// Whether a swap that names the newest version is pending.
+    pub(super) fn any_versioned(&self) -> bool {
+        self.0.iter().any(|pending| !pending.creates)
+    }
+
     /// Nothing that names a version can land any more.
     pub(super) fn forget_versioned(&mut self) {
         self.0.retain(|pending| pending.creates);

@@ -82,6 +82,12 @@ impl Election {
         };
         self.arm_risk(&mut held);
         self.held = Some(held);
+        // The first renewal is due P after the acquisition's send, whatever was heard meanwhile.
+        let timing = &self.config.timing;
+        let renew_at = valid_until
+            .before(timing.renew_deadline())
+            .after(timing.retry_period());
+        self.write_at = self.write_at.max(renew_at);
         self.release_tried = false;
         if ripe_at.is_none() {
             self.start_work();
@@ -162,6 +168,7 @@ impl Election {
         if let Some(held) = &mut self.held {
             if held.ripe_at.is_some_and(|ripe_at| ripe_at <= now.mono) && self.work == Work::None {
                 held.ripe_at = None;
+                self.seen.own = true;
                 self.start_work();
             }
         }
@@ -187,7 +194,12 @@ impl Election {
         }
         let Some(record) = self.seen.record() else { return };
         let record = compose::renewal(record, now.wall);
-        self.send(now, Purpose::Renew, record);
+        let purpose = if self.is_claim() {
+            Purpose::RenewClaim
+        } else {
+            Purpose::Renew
+        };
+        self.send(now, purpose, record);
     }
 
     pub(super) fn renew_at(&self) -> MonoTime {

@@ -113,8 +113,10 @@ pub enum Purpose {
     Acquire,
     /// To start a claim, which becomes a term only after it has stood for a lease (SAFETY 18).
     Claim,
-    /// To extend one's own term or claim.
+    /// To extend one's own term.
     Renew,
+    /// To extend one's own claim.
+    RenewClaim,
     /// To let others lead at once (SAFETY 12 and 23).
     Release,
 }

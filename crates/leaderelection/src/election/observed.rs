@@ -191,7 +191,7 @@ impl Election {
         self.attempts.forget_all();
         self.seen.version = Some(shown);
         match content {
-            Some(content) => self.replace(now, content, None),
+            Some(content) => self.replace(now, content, None, false),
             None => self.gone(now),
         }
     }
@@ -219,7 +219,9 @@ impl Election {
 
     /// A newer version: what brought it, and what does it mean for whom?
     fn newer(&mut self, now: Moment, version: Version, content: Content) {
+        let interrupted = self.attempts.any_versioned();
         let equal = self.attempts.resolve(&content);
+        let perhaps_own = equal.is_some();
         let mut landed = equal.filter(|pending| self.proves_own(pending.purpose));
         if let (Some(pending), true) = (&mut landed, self.broken(Variant::ReadBackExtends)) {
             pending.valid_until = now.mono.after(self.config.timing.renew_deadline());
@@ -233,11 +235,15 @@ impl Election {
             // Somebody changed a label: the version moves, no lease does, neither one's own (SAFETY 9) nor the rival's
             // (SAFETY 5). But a claim cannot tell it from its own create, landed once more after a deletion (SAFETY 18).
             self.restart_claim(now);
+            if interrupted {
+                // What was on its way named the version before and cannot land: say it again on this one, now.
+                (self.write_at, self.cas_busy_until) = (now.mono, now.mono);
+            }
             self.reading
                 .silent_until_checked(now.mono, &self.config, &self.seen);
             return;
         }
-        self.replace(now, content, landed);
+        self.replace(now, content, landed, perhaps_own);
     }
 
     /// Whether a record that equals an attempt of this process was certainly written by it. A twin, or an earlier life,
@@ -249,35 +255,38 @@ impl Election {
             Purpose::Acquire | Purpose::Claim => {
                 self.config.identity.is_unique() || self.broken(Variant::EqualAcquisitionProves)
             }
-            Purpose::Renew | Purpose::Release => true,
+            Purpose::Renew | Purpose::RenewClaim | Purpose::Release => true,
         }
     }
 
-    pub(super) fn replace(&mut self, now: Moment, content: Content, landed: Option<Pending>) {
+    pub(super) fn replace(
+        &mut self,
+        now: Moment,
+        content: Content,
+        landed: Option<Pending>,
+        perhaps_own: bool,
+    ) {
         let first = !self.seen.any_record;
         self.change_state(State::Present(content));
         match landed {
             Some(pending) => self.landed(now, pending),
-            None => self.overtaken(now, first),
+            None => self.overtaken(now, first, perhaps_own),
         }
         self.heard(now);
     }
 
     /// A write of this process is the newest content.
     pub(super) fn landed(&mut self, now: Moment, pending: Pending) {
-        // A claim is nobody's to replace at once, not even one's own.
-        self.seen.own = !self.is_claim();
+        self.seen.own = true;
         self.seen.takeable_at = now.mono;
         match pending.purpose {
-            Purpose::Renew => {
-                // The read-back counts from the earliest send, never from the read (SAFETY 9), and a lost term stays
-                // lost (SAFETY 22).
-                let valid_until = pending.valid_until;
-                if now.mono < valid_until {
-                    self.extend(valid_until);
-                }
-                if self.held.is_none() && self.broken(Variant::LostTermRevived) && now.mono < valid_until {
-                    self.revive(now, valid_until);
+            Purpose::Renew => self.renewed(now, pending.valid_until),
+            Purpose::RenewClaim => {
+                self.renewed(now, pending.valid_until);
+                if self.held.is_none() || self.is_claim() {
+                    // What is not yet, or no longer, a term is not one's own to replace at once (SAFETY 18).
+                    self.seen.own = false;
+                    self.wait_out(now, self.seen.last_seconds);
                 }
             }
             Purpose::Acquire => self.acquired(now, pending.valid_until),
@@ -286,8 +295,20 @@ impl Election {
         }
     }
 
+    /// A read-back counts from the earliest send, never from the read (SAFETY 9); what arrives after `sent + R` extends
+    /// nothing (SAFETY 1), and a lost term stays lost (SAFETY 22).
+    fn renewed(&mut self, now: Moment, valid_until: MonoTime) {
+        if now.mono >= valid_until {
+            return;
+        }
+        if self.held.is_none() && self.broken(Variant::LostTermRevived) {
+            self.revive(now, valid_until);
+        }
+        self.extend(valid_until);
+    }
+
     /// The newest content is somebody else's: one's own term is over at once (SAFETY 11), and theirs is waited out.
-    fn overtaken(&mut self, now: Moment, first: bool) {
+    fn overtaken(&mut self, now: Moment, first: bool, perhaps_own: bool) {
         self.seen.own = false;
         let (reason, free, declared, ours) = match self.seen.content() {
             Some(Content::Record(record)) => (
@@ -322,7 +343,7 @@ impl Election {
         }
         // Another holds: a step-down has done its duty (SAFETY 14).
         self.campaign_at = now.mono;
-        if ours {
+        if ours && !perhaps_own {
             self.same_identity(now, first);
         }
     }

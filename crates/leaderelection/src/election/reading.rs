@@ -116,7 +116,8 @@ impl Election {
         }
         let mut due = self.reading.wanted_at;
         if self.held.is_none() && !matches!(self.ending, Ending::Stop(_)) {
-            due = due.min(if self.reading.watch == Watch::Up {
+            // A watch alone is not trusted to tell that a store which went back has caught up.
+            due = due.min(if self.reading.watch == Watch::Up && !self.seen.went_back {
                 self.reading.check_at
             } else {
                 self.reading.poll_at

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use super::event::TermEnd;
+use tokio::sync::broadcast;
+
+use super::event::{EVENTS_KEPT, TermEnd};
 use super::{ElectionError, LeaderElector};
 use crate::clock::{Clock, SystemClock};
 use crate::election::{ElectionConfig, MissingRecord};
@@ -19,7 +21,7 @@ pub(super) type OnNewLeader = Box<dyn FnMut(String) + Send>;
 #[must_use]
 pub struct LeaderElectorBuilder {
     lock: Arc<dyn ResourceLock>,
-    identity: String,
+    identity: Result<Identity, ElectionError>,
     timing: LeaseTiming,
     exclusive_identity: bool,
     missing_record: MissingRecord,
@@ -30,7 +32,7 @@ pub struct LeaderElectorBuilder {
 }
 
 impl LeaderElectorBuilder {
-    pub(super) fn new(lock: Arc<dyn ResourceLock>, identity: String) -> Self {
+    pub(super) fn new(lock: Arc<dyn ResourceLock>, identity: Result<Identity, ElectionError>) -> Self {
         Self {
             lock,
             identity,
@@ -95,7 +97,7 @@ impl LeaderElectorBuilder {
     /// # Errors
     /// When the identity is empty.
     pub fn build(self) -> Result<LeaderElector, ElectionError> {
-        let identity = Identity::new(self.identity)?;
+        let identity = self.identity?;
         let config = ElectionConfig {
             timing: self.timing,
             exclusive_identity: self.exclusive_identity,
@@ -109,6 +111,7 @@ impl LeaderElectorBuilder {
             clock: self.clock,
             on_stopped: self.on_stopped,
             on_new_leader: self.on_new_leader,
+            events: broadcast::Sender::new(EVENTS_KEPT),
         })
     }
 }

@@ -13,6 +13,9 @@ use crate::election::{ElectionEvent, LossReason};
 use crate::identity::FencingToken;
 use crate::lock::LockError;
 
+/// How many events a slow reader may be behind before it misses some.
+pub(super) const EVENTS_KEPT: usize = 128;
+
 /// Something happened in an election, as seen by one candidate.
 #[derive(Debug, Clone)]
 #[non_exhaustive]

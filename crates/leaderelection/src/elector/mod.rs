@@ -8,12 +8,13 @@ mod leadership;
 mod shared;
 
 use std::any::Any;
+use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::Arc;
 
 use futures_util::FutureExt;
-use tokio::sync::mpsc;
+use tokio::sync::{broadcast, mpsc};
 
 use self::builder::{OnNewLeader, OnStopped};
 use self::driver::Driver;
@@ -21,7 +22,7 @@ use self::leadership::Term;
 use self::shared::Shared;
 use crate::clock::Clock;
 use crate::election::{ElectionConfig, ElectionEvent};
-use crate::identity::EmptyIdentity;
+use crate::identity::{EmptyIdentity, Identity};
 use crate::lock::ResourceLock;
 
 pub use self::builder::LeaderElectorBuilder;
@@ -54,6 +55,7 @@ pub struct LeaderElector {
     clock: Arc<dyn Clock>,
     on_stopped: Option<OnStopped>,
     on_new_leader: Option<OnNewLeader>,
+    events: broadcast::Sender<Event>,
 }
 
 /// How an election ended.
@@ -86,13 +88,25 @@ pub enum ElectionError {
     ElectorGone,
 }
 
+/// An [`Identity`] is one already.
+impl From<Infallible> for ElectionError {
+    fn from(never: Infallible) -> Self {
+        match never {}
+    }
+}
+
 impl LeaderElector {
     /// Starts to set up an elector that runs for `lock` under `identity`.
     ///
-    /// Two live candidates must never share an identity; [`Identity::unique`](crate::Identity::unique) makes one that
-    /// nobody else has.
-    pub fn builder(lock: impl ResourceLock + 'static, identity: impl Into<String>) -> LeaderElectorBuilder {
-        LeaderElectorBuilder::new(Arc::new(lock), identity.into())
+    /// Two live candidates must never share an identity. [`Identity::unique`] makes one that nobody else has or ever had,
+    /// and is the better choice where a name of one's own is not needed: an acquisition whose reply was lost is then
+    /// recognised by its record, while under any other name it has to be waited out (SAFETY 16).
+    pub fn builder<I>(lock: impl ResourceLock + 'static, identity: I) -> LeaderElectorBuilder
+    where
+        I: TryInto<Identity>,
+        ElectionError: From<I::Error>,
+    {
+        LeaderElectorBuilder::new(Arc::new(lock), identity.try_into().map_err(ElectionError::from))
     }
 
     /// Campaigns, and runs `work` whenever this candidate leads, until `stop` comes or the work returns while it leads.
@@ -121,16 +135,13 @@ impl LeaderElector {
         loop {
             let leadership = tokio::select! {
                 biased;
-                _ = &mut stop, if !stopped => {
-                    stopped = true;
+                _ = &mut stop => {
+                    // A term that begins meanwhile has no work, so it is released at once.
                     handle.stop();
-                    continue;
+                    handle.ended().await?;
+                    return Ok(Ended::Stopped);
                 }
-                leadership = handle.new_leadership() => match leadership {
-                    Ok(leadership) => leadership,
-                    Err(ElectionError::Stopped) => return Ok(Ended::Stopped),
-                    Err(error) => return Err(error),
-                },
+                leadership = handle.new_leadership() => leadership?,
             };
             let term = Arc::clone(leadership.term());
             let end = {
@@ -160,9 +171,18 @@ impl LeaderElector {
                     handle.ended().await?;
                     return Err(ElectionError::WorkPanicked(message_of(&*panic)));
                 }
+                Some(Ok(_)) | None if stopped => {
+                    handle.ended().await?;
+                    return Ok(Ended::Stopped);
+                }
                 Some(Ok(_)) | None => {}
             }
         }
+    }
+
+    /// What happens in this election from its very start. A handle gives the same from when it is asked.
+    pub fn events(&self) -> Events {
+        Events::new(self.events.subscribe())
     }
 
     /// Starts the election on a task of its own.
@@ -173,7 +193,7 @@ impl LeaderElector {
     pub fn spawn(self) -> Result<ElectionHandle, ElectionError> {
         let runtime = tokio::runtime::Handle::try_current().map_err(|_| ElectionError::NoRuntime)?;
         let (sender, receiver) = mpsc::unbounded_channel();
-        let shared = Arc::new(Shared::new(self.lock.describe(), self.clock, sender));
+        let shared = Arc::new(Shared::new(self.lock.describe(), self.clock, sender, self.events));
         if self.on_stopped.is_some() || self.on_new_leader.is_some() {
             runtime.spawn(call_back(
                 Events::new(shared.subscribe()),

@@ -13,9 +13,6 @@ use crate::election::ElectionEvent;
 use crate::identity::FencingToken;
 use crate::lock::LockError;
 
-/// How many events a slow reader may be behind before it misses some.
-const EVENTS_KEPT: usize = 128;
-
 pub(super) struct Shared {
     name: String,
     clock: Arc<dyn Clock>,
@@ -53,12 +50,17 @@ struct Current {
 }
 
 impl Shared {
-    pub(super) fn new(name: String, clock: Arc<dyn Clock>, commands: mpsc::UnboundedSender<Command>) -> Self {
+    pub(super) fn new(
+        name: String,
+        clock: Arc<dyn Clock>,
+        commands: mpsc::UnboundedSender<Command>,
+        events: broadcast::Sender<Event>,
+    ) -> Self {
         Self {
             name,
             clock,
             commands,
-            events: Mutex::new(Some(broadcast::Sender::new(EVENTS_KEPT))),
+            events: Mutex::new(Some(events)),
             state: watch::Sender::default(),
             current: Mutex::default(),
             failing: Mutex::default(),

@@ -10,7 +10,7 @@ import (
 
 	"go.etcd.io/etcd/server/v3/etcdmain"
 
-	"leaderelection/tests/servers/internal/lifeline"
+	"leaderelection/tests/servers/common/lifeline"
 )
 
 func main() {

@@ -1,0 +1,147 @@
+//! The command line.
+
+use std::ffi::OsString;
+use std::time::Duration;
+
+use clap::{CommandFactory as _, Parser, Subcommand};
+use leaderelection::{LeaseTiming, TimingError};
+
+use crate::duration;
+use crate::lock_arg::LockArg;
+
+/// Leader election for any command.
+#[derive(Debug, Parser)]
+#[command(name = "leaderelect", version, arg_required_else_help = true)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Demo(DemoArgs),
+    Run(Box<RunArgs>),
+    #[command(name = "__child", hide = true)]
+    Child(ChildArgs),
+    #[command(name = "__guard", hide = true)]
+    Guard,
+}
+
+/// Shows an election: hand-over, crash and partition, in this process, without a server
+///
+/// Several candidates elect a leader on a lock in memory. The leader steps down, leaves, crashes, and is cut off; each
+/// time another takes over, and it is measured that no two were at work at once. Takes less than a minute.
+///
+/// Exits with 0 if everything was seen that should be, else with 1 and what was not.
+#[derive(Debug, clap::Args)]
+pub(crate) struct DemoArgs {
+    /// Shorter leases, shorter pauses: done within 10 seconds
+    #[arg(long)]
+    pub(crate) fast: bool,
+}
+
+/// Runs COMMAND only while leading
+///
+/// Campaigns for the lock, and starts COMMAND when it is won, with LEADERELECT_IDENTITY and LEADERELECT_TOKEN (the
+/// fencing token, which grows with every term) in its environment. COMMAND runs in a process group of its own, which
+/// never outlives the lease: SIGTERM when leadership ends, SIGKILL at the latest when the renew deadline and the stop
+/// grace have passed since the last renewal was sent. After a loss it campaigns again. The group also dies when this
+/// program is killed.
+///
+/// SIGTERM or SIGINT: COMMAND gets SIGTERM and may finish while the lease is still renewed, then the lease is released.
+/// A second one kills COMMAND at once.
+///
+/// When COMMAND ends by itself, what it left in its group is killed and the lease is released.
+#[derive(Debug, clap::Args)]
+#[command(after_help = RUN_AFTER_HELP)]
+pub(crate) struct RunArgs {
+    /// The lock, one for all candidates: etcd://HOST:PORT[,HOST:PORT…]/KEY or endpoints:NAMESPACE/NAME
+    ///
+    /// An Endpoints object is that of the cluster which KUBECONFIG, ~/.kube/config or, in a pod, the service account names.
+    #[arg(long)]
+    pub(crate) lock: LockArg,
+
+    /// Who this candidate is; no two may share it [default: the host name and a random part]
+    #[arg(long, value_name = "ID", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub(crate) identity: Option<String>,
+
+    /// How long others see the lease stand still before they take over
+    #[arg(long, value_name = "DURATION", default_value = "15s", value_parser = duration::positive, allow_hyphen_values = true)]
+    lease_duration: Duration,
+
+    /// How long a leader leads after its last successful renewal was sent
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration::positive, allow_hyphen_values = true)]
+    renew_deadline: Duration,
+
+    /// How often the lease is renewed
+    #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = duration::positive, allow_hyphen_values = true)]
+    retry_period: Duration,
+
+    /// How long COMMAND may take from SIGTERM to SIGKILL when the lease is lost
+    #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = duration::positive, allow_hyphen_values = true)]
+    stop_grace: Duration,
+
+    /// How long COMMAND may take to finish when this program is told to stop [default: the renew deadline]
+    #[arg(long, value_name = "DURATION", value_parser = duration::any, allow_hyphen_values = true)]
+    drain_timeout: Option<Duration>,
+
+    /// How much longer a rival's lease is waited out: the retry period of candidates in Go, if there are any
+    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration::any, allow_hyphen_values = true)]
+    rival_margin: Duration,
+
+    /// What to run, and its arguments
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    pub(crate) command: Vec<OsString>,
+}
+
+const RUN_AFTER_HELP: &str = "\
+Durations are written as 15s, 1m30s or 500ms. The lease duration must be at least the renew deadline and the stop grace
+together, and the renew deadline more than 1.2 retry periods.
+
+Go's client-go leads on for up to its retry period beyond its renew deadline. Where its lease duration is less than both
+together and a slow answer more, as with a short lease, give its retry period as the rival margin; and one second more if
+that is below a second, since its records tell only whole seconds apart.
+
+Exit codes:
+  0    stopped by SIGTERM or SIGINT, and the lease released
+  N    COMMAND ended by itself with N; 128 + S if signal S killed it
+  1    the election could not be run, or COMMAND not be guarded
+  2    the arguments are wrong
+  126  COMMAND cannot be executed
+  127  COMMAND was not found
+
+Standard output is COMMAND's alone. The log goes to standard error; RUST_LOG chooses what (default: info).";
+
+impl RunArgs {
+    /// The durations, if they are safe together.
+    pub(crate) fn timing(&self) -> Result<LeaseTiming, TimingError> {
+        let timing = LeaseTiming::new(self.lease_duration, self.renew_deadline, self.retry_period)?
+            .with_stop_grace(self.stop_grace)?
+            .with_rival_margin(self.rival_margin)?;
+        match self.drain_timeout {
+            Some(drain_timeout) => timing.with_drain_timeout(drain_timeout),
+            None => Ok(timing),
+        }
+    }
+}
+
+/// Ends the program over durations that are not safe together, as it ends over every wrong argument.
+pub(crate) fn refuse(error: &TimingError) -> ! {
+    let mut command = Args::command();
+    command.build();
+    let run = command.find_subcommand_mut("run").cloned().unwrap_or(command);
+    run.clone()
+        .error(clap::error::ErrorKind::ValueValidation, error)
+        .exit()
+}
+
+/// What stands between the fork and COMMAND.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ChildArgs {
+    /// The process that must be the parent
+    pub(crate) parent: u32,
+
+    /// What to become
+    #[arg(last = true, required = true)]
+    pub(crate) command: Vec<OsString>,
+}

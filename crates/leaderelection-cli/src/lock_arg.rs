@@ -1,0 +1,189 @@
+//! `--lock`: which store, where, and which name in it.
+//!
+//! A form is an entry of [`FORMS`], a variant of [`LockArg`], and that variant's arm in [`LockArg::open`].
+
+use std::str::FromStr;
+use std::sync::Arc;
+
+use leaderelection::ResourceLock;
+
+/// A lock as the command line names it.
+#[derive(Debug, Clone)]
+pub(crate) enum LockArg {
+    #[cfg(feature = "etcd")]
+    Etcd(leaderelection_etcd::EtcdUrl),
+    #[cfg(feature = "kube")]
+    Endpoints(leaderelection_kube::LockRef),
+}
+
+/// A way to write a lock.
+struct Form {
+    scheme: &'static str,
+    syntax: &'static str,
+    /// The cargo feature that brings it.
+    feature: &'static str,
+    /// `None`: not compiled in.
+    read: Option<ReadForm>,
+}
+
+type ReadForm = fn(&str) -> Result<LockArg, String>;
+
+/// Every form that this source knows, compiled in or not.
+const FORMS: &[Form] = &[
+    Form {
+        scheme: "etcd:",
+        syntax: "etcd://HOST:PORT[,HOST:PORT…]/KEY",
+        feature: "etcd",
+        #[cfg(feature = "etcd")]
+        read: Some(|text| {
+            text.parse()
+                .map(LockArg::Etcd)
+                .map_err(|error: leaderelection_etcd::SetupError| error.to_string())
+        }),
+        #[cfg(not(feature = "etcd"))]
+        read: None,
+    },
+    Form {
+        scheme: "endpoints:",
+        syntax: "endpoints:NAMESPACE/NAME",
+        feature: "kube",
+        #[cfg(feature = "kube")]
+        read: Some(|text| {
+            text.parse()
+                .map(LockArg::Endpoints)
+                .map_err(|error: leaderelection_kube::SetupError| error.to_string())
+        }),
+        #[cfg(not(feature = "kube"))]
+        read: None,
+    },
+];
+
+/// Why a text names no lock that this program can use.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum LockArgError {
+    #[error("no such form of a lock; this leaderelect knows: {}", known_forms())]
+    UnknownForm,
+    #[error("a lock of the form {syntax} is not compiled in: build leaderelect with the feature `{feature}`")]
+    NotCompiled {
+        syntax: &'static str,
+        feature: &'static str,
+    },
+    #[error("{0}")]
+    Malformed(String),
+}
+
+fn known_forms() -> String {
+    let forms = FORMS.iter().map(|form| match form.read {
+        Some(_) => form.syntax.to_owned(),
+        None => format!("{} (when built with the feature `{}`)", form.syntax, form.feature),
+    });
+    forms.collect::<Vec<_>>().join(", ")
+}
+
+impl FromStr for LockArg {
+    type Err = LockArgError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let form = FORMS
+            .iter()
+            .find(|form| text.starts_with(form.scheme))
+            .ok_or(LockArgError::UnknownForm)?;
+        let read = form.read.ok_or(LockArgError::NotCompiled {
+            syntax: form.syntax,
+            feature: form.feature,
+        })?;
+        read(text).map_err(LockArgError::Malformed)
+    }
+}
+
+impl LockArg {
+    /// Makes the lock. Whether its store answers shows later.
+    pub(crate) async fn open(self) -> Result<Arc<dyn ResourceLock>, String> {
+        match self {
+            #[cfg(feature = "etcd")]
+            Self::Etcd(url) => open_etcd(&url).await.map_err(|error| error.to_string()),
+            #[cfg(feature = "kube")]
+            Self::Endpoints(object) => match leaderelection_kube::KubeConnection::infer().await {
+                Ok(connection) => Ok(connection.lock(&object)),
+                Err(error) => Err(error.to_string()),
+            },
+        }
+    }
+}
+
+#[cfg(feature = "etcd")]
+async fn open_etcd(
+    url: &leaderelection_etcd::EtcdUrl,
+) -> Result<Arc<dyn ResourceLock>, leaderelection_etcd::SetupError> {
+    let connection = leaderelection_etcd::EtcdConnection::connect(url.endpoints().iter().cloned()).await?;
+    Ok(Arc::new(connection.lock(url.key())?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problem(text: &str) -> LockArgError {
+        text.parse::<LockArg>().unwrap_err()
+    }
+
+    #[test]
+    fn an_unknown_form_is_answered_with_the_known_ones() {
+        for text in [
+            "",
+            "leader",
+            "redis://h:1/k",
+            "pods:default/leader",
+            "endpoints",
+            "ETCD://h:1/k",
+        ] {
+            let error = problem(text);
+            assert_eq!(error, LockArgError::UnknownForm, "{text}");
+            for form in FORMS {
+                assert!(error.to_string().contains(form.syntax), "{error}");
+            }
+        }
+    }
+
+    #[cfg(feature = "etcd")]
+    #[test]
+    fn an_etcd_lock_is_read_and_a_malformed_one_says_what_is_wrong() {
+        assert!(matches!("etcd://h:1,i:2/k".parse(), Ok(LockArg::Etcd(_))));
+        for text in ["etcd:h:1/k", "etcd://h:1", "etcd://h/k", "etcd://h:1/"] {
+            let error = problem(text);
+            assert!(matches!(error, LockArgError::Malformed(_)), "{text}: {error}");
+        }
+    }
+
+    #[cfg(feature = "kube")]
+    #[test]
+    fn an_endpoints_lock_is_read_and_a_malformed_one_says_what_is_wrong() {
+        assert!(matches!("endpoints:ns/n".parse(), Ok(LockArg::Endpoints(_))));
+        for text in [
+            "endpoints:",
+            "endpoints:n",
+            "endpoints:ns/",
+            "endpoints:Ns/n",
+            "endpoints://ns/n",
+        ] {
+            let error = problem(text);
+            assert!(matches!(error, LockArgError::Malformed(_)), "{text}: {error}");
+        }
+    }
+
+    #[cfg(not(all(feature = "etcd", feature = "kube")))]
+    #[test]
+    fn a_form_that_is_not_compiled_in_names_its_feature() {
+        for (text, feature, compiled) in [
+            ("etcd://h:1/k", "feature `etcd`", cfg!(feature = "etcd")),
+            ("endpoints:ns/n", "feature `kube`", cfg!(feature = "kube")),
+        ] {
+            if !compiled {
+                for text in [text, "redis://h:1/k"] {
+                    let error = problem(text).to_string();
+                    assert!(error.contains(feature), "{text}: {error}");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! A connection to an etcd cluster, which many locks share.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use etcd_client::{Client, ConnectOptions};
+
+use crate::lock::EtcdLock;
+use crate::members::{Member, Members};
+use crate::setup::SetupError;
+use crate::url;
+
+/// A connection to the members of one etcd cluster. Cheap to clone; any number of locks share it.
+///
+/// It is lazy: nothing is sent until a lock is used, and an etcd that is down is an error of that call, not of the
+/// connection. A lost connection is made anew by the next call.
+///
+/// It belongs to the tokio runtime in which it was made, and dies with it.
+#[derive(Clone)]
+pub struct EtcdConnection {
+    members: Arc<Members>,
+}
+
+/// Sets up an [`EtcdConnection`]. Made by [`EtcdConnection::builder`].
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct EtcdConnectionBuilder {
+    endpoints: Vec<String>,
+    connect_timeout: Duration,
+    keep_alive_interval: Duration,
+    keep_alive_timeout: Duration,
+}
+
+impl EtcdConnection {
+    /// A connection with the defaults of [`builder`](Self::builder).
+    ///
+    /// # Errors
+    /// As [`EtcdConnectionBuilder::connect`]; not when etcd is down.
+    pub async fn connect<E: Into<String>>(
+        endpoints: impl IntoIterator<Item = E>,
+    ) -> Result<Self, SetupError> {
+        Self::builder(endpoints).connect().await
+    }
+
+    /// Starts to set up a connection to the members of one cluster, each `HOST:PORT` or `http://HOST:PORT`.
+    pub fn builder<E: Into<String>>(endpoints: impl IntoIterator<Item = E>) -> EtcdConnectionBuilder {
+        EtcdConnectionBuilder {
+            endpoints: endpoints.into_iter().map(Into::into).collect(),
+            connect_timeout: Duration::from_secs(2),
+            keep_alive_interval: Duration::from_secs(6),
+            keep_alive_timeout: Duration::from_secs(3),
+        }
+    }
+
+    /// Takes a client that you made, with TLS, a user, or whatever you need.
+    ///
+    /// Give it `with_require_leader(true)`, so that a member that has lost its cluster says so; a keepalive of at least
+    /// 5 s, which is the least that etcd tolerates, and none while idle, which it does not; and no timeout: the elector has
+    /// its own.
+    pub fn from_client(client: Client) -> Self {
+        Self {
+            members: Arc::new(Members::new(vec![Member::new(None, client)])),
+        }
+    }
+
+    /// The lock whose record is the value of `key`.
+    ///
+    /// # Errors
+    /// When the key is empty.
+    pub fn lock(&self, key: impl Into<Vec<u8>>) -> Result<EtcdLock, SetupError> {
+        EtcdLock::on(Arc::clone(&self.members), key.into())
+    }
+
+    /// The endpoints, each `HOST:PORT`; none where you brought the client, which does not tell them.
+    pub fn endpoints(&self) -> impl Iterator<Item = &str> {
+        self.members.endpoints()
+    }
+}
+
+impl fmt::Debug for EtcdConnection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EtcdConnection")
+            .field("endpoints", &self.endpoints().collect::<Vec<_>>())
+            .finish()
+    }
+}
+
+impl EtcdConnectionBuilder {
+    /// How long the opening of a TCP connection may take; 2 s unless set. Nothing has been written when it passes.
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.connect_timeout = timeout;
+        self
+    }
+
+    /// After how long a silence a member is asked whether it is still there, and how long it has for an answer; 6 s and 3 s
+    /// unless set. Then the connection is broken, and calls and watches on it fail.
+    ///
+    /// Only connections with a call or a watch under way are asked. etcd closes connections that ask more often than every
+    /// 5 s (`--grpc-keepalive-min-time`).
+    pub fn keep_alive(mut self, interval: Duration, timeout: Duration) -> Self {
+        self.keep_alive_interval = interval;
+        self.keep_alive_timeout = timeout;
+        self
+    }
+
+    /// Makes the connection. It sends nothing and does not wait.
+    ///
+    /// # Errors
+    /// When there is no endpoint, one is not `HOST:PORT`, or there is no tokio runtime; not when etcd is down.
+    pub async fn connect(self) -> Result<EtcdConnection, SetupError> {
+        if self.endpoints.is_empty() {
+            return Err(SetupError::NoEndpoint);
+        }
+        tokio::runtime::Handle::try_current().map_err(|_| SetupError::NoRuntime)?;
+        let mut members = Vec::new();
+        for given in &self.endpoints {
+            let endpoint = url::endpoint(given)?;
+            let client = Client::connect([endpoint], Some(self.options()))
+                .await
+                .map_err(|error| SetupError::Client {
+                    endpoint: endpoint.to_owned(),
+                    reason: error.to_string(),
+                })?;
+            members.push(Member::new(Some(endpoint.to_owned()), client));
+        }
+        Ok(EtcdConnection {
+            members: Arc::new(Members::new(members)),
+        })
+    }
+
+    fn options(&self) -> ConnectOptions {
+        ConnectOptions::new()
+            // A member without a leader refuses at once instead of holding calls, and ends its watches.
+            .with_require_leader(true)
+            .with_connect_timeout(self.connect_timeout)
+            .with_keep_alive(self.keep_alive_interval, self.keep_alive_timeout)
+            // The client's default is to ask while idle, too, which etcd answers by closing the connection.
+            .with_keep_alive_while_idle(false)
+            // For a connection that is idle: the next call should find out that it is dead, not wait for it.
+            .with_tcp_keepalive(self.keep_alive_interval)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_connection_needs_endpoints_that_are_ones() {
+        let none: [&str; 0] = [];
+        assert_eq!(
+            EtcdConnection::connect(none).await.unwrap_err(),
+            SetupError::NoEndpoint
+        );
+        let error = EtcdConnection::connect(["h:1", "h"]).await.unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "etcd endpoint \"h\": it has no port (etcd's own is 2379)"
+        );
+        let error = EtcdConnection::connect(["a b:1"]).await.unwrap_err();
+        assert!(matches!(error, SetupError::Client { .. }), "{error}");
+    }
+
+    #[test]
+    fn outside_a_runtime_it_is_an_error_and_no_panic() {
+        let mut making = std::pin::pin!(EtcdConnection::connect(["h:1"]));
+        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+        let std::task::Poll::Ready(made) = making.as_mut().poll(&mut context) else {
+            panic!("it waits");
+        };
+        assert_eq!(made.unwrap_err(), SetupError::NoRuntime);
+    }
+
+    #[tokio::test]
+    async fn an_empty_key_is_refused_by_name() {
+        let etcd = EtcdConnection::connect(["127.0.0.1:1"]).await.unwrap();
+        assert_eq!(etcd.lock("").unwrap_err(), SetupError::EmptyKey);
+    }
+}

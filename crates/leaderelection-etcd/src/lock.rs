@@ -1,0 +1,218 @@
+//! The lock: one key.
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use etcd_client::{
+    Client, Compare, CompareOp, GetResponse, KeyValue, ResponseHeader, Txn, TxnOp, TxnOpResponse,
+};
+use leaderelection::{
+    Capabilities, Expected, LeaderElectionRecord, LockError, Observation, ObservationStream, ResourceLock,
+    Swap, Version,
+};
+
+use crate::connection::EtcdConnection;
+use crate::failure::{Asked, Call};
+use crate::members::{Members, Turn};
+use crate::setup::SetupError;
+use crate::url::EtcdUrl;
+use crate::{url, watch};
+
+/// A [`ResourceLock`] on one key of etcd. Cheap to clone.
+///
+/// Every call is one request, but the opening of a watch, which reads first. Nothing is retried, and there is no timeout
+/// but that of the TCP connection: the elector has its own. A call that fails is followed by one to another member, if the
+/// [`EtcdConnection`] has several.
+#[derive(Clone)]
+pub struct EtcdLock {
+    members: Arc<Members>,
+    key: Vec<u8>,
+    name: Arc<str>,
+}
+
+impl EtcdLock {
+    /// A lock on a client that you made; see [`EtcdConnection::from_client`] for what to give it. For several locks on one
+    /// client use that, too.
+    ///
+    /// # Errors
+    /// When the key is empty.
+    pub fn new(client: Client, key: impl Into<Vec<u8>>) -> Result<Self, SetupError> {
+        EtcdConnection::from_client(client).lock(key)
+    }
+
+    /// The lock that a URL names, on a connection of its own.
+    ///
+    /// # Errors
+    /// As [`EtcdConnection::connect`]; not when etcd is down.
+    pub async fn connect(url: &EtcdUrl) -> Result<Self, SetupError> {
+        EtcdConnection::connect(url.endpoints()).await?.lock(url.key())
+    }
+
+    pub(crate) fn on(members: Arc<Members>, key: Vec<u8>) -> Result<Self, SetupError> {
+        if key.is_empty() {
+            return Err(SetupError::EmptyKey);
+        }
+        let name = url::describe(members.endpoints(), &key).into();
+        Ok(Self { members, key, name })
+    }
+
+    /// The key.
+    pub fn key(&self) -> &[u8] {
+        &self.key
+    }
+
+    pub(crate) fn members(&self) -> &Arc<Members> {
+        &self.members
+    }
+
+    /// Picks the member to ask, and says what is asked of whom in case it fails.
+    pub(crate) fn turn(&self, asked: Asked) -> Result<(Turn<'_>, Call<'_>), LockError> {
+        let mut call = Call {
+            asked,
+            lock: &self.name,
+            endpoint: None,
+        };
+        // There is always a member: the constructors see to it.
+        let Some(turn) = self.members.next() else {
+            return Err(call.nonsense("there is no member to ask"));
+        };
+        call.endpoint = turn.endpoint();
+        Ok((turn, call))
+    }
+
+    /// Reads the key, with the revision at which that was its state.
+    pub(crate) async fn read(&self) -> Result<(i64, Observation), LockError> {
+        let (turn, call) = self.turn(Asked::Get)?;
+        // Linearizable unless asked otherwise.
+        let answer = turn.client().kv_client().get(self.key.as_slice(), None).await;
+        let seen = answer.map_err(|error| call.failed(error)).and_then(|read| {
+            let revision = revision(read.header(), &call)?;
+            Ok((revision, state(&read, revision)))
+        });
+        turn.settle(&seen);
+        seen
+    }
+}
+
+#[async_trait]
+impl ResourceLock for EtcdLock {
+    async fn get(&self) -> Result<Observation, LockError> {
+        self.read().await.map(|(_, observation)| observation)
+    }
+
+    async fn compare_and_swap(
+        &self,
+        expected: Expected,
+        record: &LeaderElectionRecord,
+    ) -> Result<Swap, LockError> {
+        let (turn, call) = self.turn(Asked::Swap)?;
+        let key = self.key.as_slice();
+        let transaction = Txn::new()
+            .when([compare(key, expected)])
+            .and_then([TxnOp::put(key, record.to_json(), None)])
+            .or_else([TxnOp::get(key, None)]);
+        let answer = turn.client().kv_client().txn(transaction).await;
+        let swapped = answer.map_err(|error| call.failed(error)).and_then(|answer| {
+            let revision = revision(answer.header(), &call)?;
+            if answer.succeeded() {
+                return Ok(Swap::Done(version(revision)));
+            }
+            Ok(Swap::Conflict(match answer.op_responses().first() {
+                Some(TxnOpResponse::Get(read)) => Some(state(read, revision)),
+                _ => None,
+            }))
+        });
+        turn.settle(&swapped);
+        swapped
+    }
+
+    async fn watch(&self) -> Result<Option<ObservationStream>, LockError> {
+        watch::open(self).await.map(Some)
+    }
+
+    fn describe(&self) -> String {
+        self.name.to_string()
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities::LEAST
+            .with_watch()
+            .with_versioned_absence()
+            .with_conflict_tells_state()
+    }
+}
+
+impl fmt::Debug for EtcdLock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("EtcdLock").field(&self.name).finish()
+    }
+}
+
+/// A revision that no key ever has.
+const NEVER: i64 = -1;
+
+/// Whether the key is in the state that the swap names.
+fn compare(key: &[u8], expected: Expected) -> Compare {
+    match expected {
+        Expected::Absent => Compare::create_revision(key, CompareOp::Equal, 0),
+        Expected::Version(version) => {
+            // To etcd a missing key has the revision 0; nothing that exists does.
+            let revision = i64::try_from(version.get()).ok().filter(|revision| *revision > 0);
+            Compare::mod_revision(key, CompareOp::Equal, revision.unwrap_or(NEVER))
+        }
+    }
+}
+
+pub(crate) fn version(revision: i64) -> Version {
+    Version::new(u64::try_from(revision).unwrap_or(0))
+}
+
+/// What is there: `revision` is that of the whole store, as of which an absence holds.
+fn state(read: &GetResponse, revision: i64) -> Observation {
+    match read.kvs().first() {
+        Some(pair) => present(pair),
+        None => Observation::Absent {
+            as_of: Some(version(revision)),
+        },
+    }
+}
+
+pub(crate) fn present(pair: &KeyValue) -> Observation {
+    Observation::from_json(version(pair.mod_revision()), pair.value())
+}
+
+fn revision(header: Option<&ResponseHeader>, call: &Call<'_>) -> Result<i64, LockError> {
+    match header {
+        Some(header) => Ok(header.revision()),
+        None => Err(call.nonsense("the answer has no header")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_lock_names_itself_as_a_url() {
+        let etcd = EtcdConnection::connect(["http://a:1", "b:2"]).await.unwrap();
+        let lock = etcd.lock("my-service/leader").unwrap();
+        assert_eq!(lock.describe(), "etcd://a:1,b:2/my-service/leader");
+        let url: EtcdUrl = lock.describe().parse().unwrap();
+        assert_eq!(EtcdLock::connect(&url).await.unwrap().describe(), lock.describe());
+        assert_eq!(
+            etcd.lock(b"\xff".to_vec()).unwrap().describe(),
+            "etcd://a:1,b:2/\u{fffd}"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_client_of_the_users_own_does_not_tell_its_endpoints() {
+        let client = Client::connect(["a:1"], None).await.unwrap();
+        assert_eq!(
+            EtcdLock::new(client.clone(), "k").unwrap().describe(),
+            "etcd:///k"
+        );
+        assert_eq!(EtcdLock::new(client, "").unwrap_err(), SetupError::EmptyKey);
+    }
+}

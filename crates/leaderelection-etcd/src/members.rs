@@ -1,0 +1,192 @@
+//! Which member of the cluster a call goes to.
+//!
+//! Each member has a client of its own. A balancer under one client would go on giving a dead or frozen member its share
+//! of the calls; and since nothing is retried (SAFETY 8), each of them would be a renewal that failed.
+//!
+//! The rule: the member with the fewest unanswered calls, and among equals the one that served last. So a healthy cluster
+//! is served by one member, one that hangs gets no second call while others are free, and one that failed is left at once.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use etcd_client::Client;
+use leaderelection::LockError;
+
+use crate::failure::worth_another_member;
+
+pub(crate) struct Members {
+    all: Vec<Member>,
+    /// Where the search begins.
+    preferred: AtomicUsize,
+}
+
+pub(crate) struct Member {
+    /// `HOST:PORT`; none where the user brought the client.
+    endpoint: Option<String>,
+    client: Client,
+    unanswered: AtomicUsize,
+}
+
+impl Member {
+    pub(crate) fn new(endpoint: Option<String>, client: Client) -> Self {
+        Self {
+            endpoint,
+            client,
+            unanswered: AtomicUsize::new(0),
+        }
+    }
+}
+
+impl Members {
+    pub(crate) fn new(all: Vec<Member>) -> Self {
+        Self {
+            all,
+            preferred: AtomicUsize::new(0),
+        }
+    }
+
+    pub(crate) fn endpoints(&self) -> impl Iterator<Item = &str> {
+        self.all.iter().filter_map(|member| member.endpoint.as_deref())
+    }
+
+    /// Picks the member for one call. `None` only if there are no members at all.
+    pub(crate) fn next(&self) -> Option<Turn<'_>> {
+        let count = self.all.len();
+        let first = self.preferred.load(Ordering::Relaxed);
+        let index = (first..first.saturating_add(count))
+            .map(|index| index % count)
+            .min_by_key(|index| self.unanswered(*index))?;
+        let member = self.all.get(index)?;
+        member.unanswered.fetch_add(1, Ordering::Relaxed);
+        Some(Turn {
+            members: self,
+            member,
+            index,
+            answered: false,
+        })
+    }
+
+    fn unanswered(&self, index: usize) -> usize {
+        self.all
+            .get(index)
+            .map_or(usize::MAX, |member| member.unanswered.load(Ordering::Relaxed))
+    }
+
+    /// This member failed: the next call begins its search after it.
+    pub(crate) fn distrust(&self, index: usize) {
+        let next = (index + 1) % self.all.len().max(1);
+        // Who failed meanwhile may have moved on already; that is just as good.
+        let _moved = self
+            .preferred
+            .compare_exchange(index, next, Ordering::Relaxed, Ordering::Relaxed);
+    }
+}
+
+/// One call to one member. Dropped before the answer, because the caller no longer waits: the member is not trusted.
+pub(crate) struct Turn<'a> {
+    members: &'a Members,
+    member: &'a Member,
+    index: usize,
+    answered: bool,
+}
+
+impl<'a> Turn<'a> {
+    pub(crate) fn client(&self) -> &Client {
+        &self.member.client
+    }
+
+    pub(crate) fn endpoint(&self) -> Option<&'a str> {
+        self.member.endpoint.as_deref()
+    }
+
+    pub(crate) fn index(&self) -> usize {
+        self.index
+    }
+
+    /// What came of the call. A refusal that another member would give too counts as an answer.
+    pub(crate) fn settle<T>(mut self, outcome: &Result<T, LockError>) {
+        self.answered = !outcome.as_ref().is_err_and(worth_another_member);
+        if self.answered {
+            self.members.preferred.store(self.index, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.member.unanswered.fetch_sub(1, Ordering::Relaxed);
+        if !self.answered {
+            self.members.distrust(self.index);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn members(count: usize) -> Members {
+        let mut all = Vec::new();
+        for number in 1..=count {
+            let endpoint = format!("127.0.0.1:{number}");
+            let client = Client::connect([&endpoint], None).await.unwrap();
+            all.push(Member::new(Some(endpoint), client));
+        }
+        Members::new(all)
+    }
+
+    fn next(members: &Members) -> usize {
+        let turn = members.next().unwrap();
+        let index = turn.index();
+        turn.settle(&Ok(()));
+        index
+    }
+
+    #[tokio::test]
+    async fn one_member_serves_while_it_answers() {
+        let members = members(3).await;
+        assert_eq!([next(&members), next(&members), next(&members)], [0, 0, 0]);
+    }
+
+    #[tokio::test]
+    async fn a_member_that_failed_is_left_at_once_and_the_ring_closes() {
+        let members = members(3).await;
+        drop(members.next());
+        assert_eq!(next(&members), 1);
+        members.distrust(1);
+        assert_eq!(next(&members), 2);
+        members.distrust(2);
+        assert_eq!(next(&members), 0);
+    }
+
+    #[tokio::test]
+    async fn an_old_failure_of_another_member_moves_nothing() {
+        let members = members(3).await;
+        members.distrust(2);
+        assert_eq!(next(&members), 0);
+    }
+
+    #[tokio::test]
+    async fn while_one_hangs_the_next_call_goes_to_another() {
+        let members = members(2).await;
+        let hanging = members.next().unwrap();
+        assert_eq!(hanging.index(), 0);
+        assert_eq!([next(&members), next(&members)], [1, 1]);
+        drop(hanging);
+        assert_eq!(next(&members), 1, "and who hung is not gone back to");
+    }
+
+    #[tokio::test]
+    async fn one_member_is_asked_again_whatever_it_did() {
+        let members = members(1).await;
+        drop(members.next());
+        let _hanging = members.next();
+        assert_eq!(next(&members), 0);
+    }
+
+    #[test]
+    fn no_members_is_no_panic() {
+        let none = Members::new(Vec::new());
+        assert!(none.next().is_none());
+        none.distrust(0);
+    }
+}

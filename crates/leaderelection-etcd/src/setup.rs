@@ -1,0 +1,43 @@
+//! What can be wrong with how a connection or a lock is set up. Nothing here depends on whether etcd serves.
+
+/// A connection or a lock cannot be set up as asked. An etcd that is down is no such error.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SetupError {
+    /// The key is empty.
+    #[error("the key of an etcd lock must not be empty: it names the election")]
+    EmptyKey,
+    /// There is no endpoint.
+    #[error("an etcd connection needs at least one endpoint, HOST:PORT")]
+    NoEndpoint,
+    /// An endpoint is not `HOST:PORT`.
+    #[error("etcd endpoint {endpoint:?}: {problem}")]
+    BadEndpoint {
+        /// What was given.
+        endpoint: String,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// A URL of an etcd lock has another form than `etcd://HOST:PORT[,HOST:PORT…]/KEY`.
+    #[error("etcd lock {url:?}: {problem}; the form is etcd://HOST:PORT[,HOST:PORT…]/KEY")]
+    BadUrl {
+        /// What was given.
+        url: String,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// An endpoint or a URL carries credentials. It is not repeated here, because logs are read by many.
+    #[error("an etcd endpoint must not carry a user or a password (there is an '@' in it)")]
+    CredentialsInEndpoint,
+    /// The connection was made outside a tokio runtime.
+    #[error("an etcd connection needs a tokio runtime with I/O and time enabled")]
+    NoRuntime,
+    /// etcd's client refused.
+    #[error("etcd's client refuses endpoint {endpoint:?}: {reason}")]
+    Client {
+        /// The endpoint.
+        endpoint: String,
+        /// What the client said.
+        reason: String,
+    },
+}

@@ -1,0 +1,123 @@
+//! The watch: one stream of etcd, from the revision after a read.
+//!
+//! It is never opened anew in here. Whatever ends it (the server, a broken connection, a revision compacted away before the
+//! watch came to it) ends the stream with an error, so that nothing can have been missed unnoticed; who opens the next one
+//! begins with a read again.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use etcd_client::{EventType, WatchOptions, WatchResponse, WatchStream};
+use futures_util::{StreamExt, stream};
+use leaderelection::{LockError, Observation, ObservationStream, ResourceLock};
+
+use crate::failure::{Asked, Call};
+use crate::lock::{EtcdLock, present, version};
+use crate::members::Members;
+
+/// Opens a watch: it begins with the current state, and shows every later one.
+pub(crate) async fn open(lock: &EtcdLock) -> Result<ObservationStream, LockError> {
+    let (revision, now) = lock.read().await?;
+    let (turn, call) = lock.turn(Asked::Watch)?;
+    let options = WatchOptions::new().with_start_revision(revision.saturating_add(1));
+    let opening = async {
+        let mut stream = turn
+            .client()
+            .watch_client()
+            .watch(lock.key(), Some(options))
+            .await
+            .map_err(|error| call.failed(error))?;
+        let mut shown = VecDeque::from([now]);
+        // The server may refuse a watch after it has accepted the stream.
+        while !receive(&mut stream, &mut shown, &call)
+            .await?
+            .ok_or_else(|| call.canceled(""))?
+        {}
+        Ok((stream, shown))
+    };
+    let opened = opening.await;
+    let index = turn.index();
+    turn.settle(&opened);
+    let (stream, shown) = opened?;
+    let follower = Follower {
+        shown,
+        stream,
+        members: Arc::clone(lock.members()),
+        index,
+        lock: lock.describe(),
+        endpoint: call.endpoint.map(str::to_owned),
+    };
+    Ok(stream::unfold(Some(follower), |follower| async { follower?.next().await }).boxed())
+}
+
+/// An open watch. Dropping it ends the stream on the server too.
+struct Follower {
+    /// Received, and not yet yielded.
+    shown: VecDeque<Observation>,
+    stream: WatchStream,
+    members: Arc<Members>,
+    /// The member that serves it.
+    index: usize,
+    lock: String,
+    endpoint: Option<String>,
+}
+
+impl Follower {
+    /// The next item, and the follower unless that was the last.
+    async fn next(mut self) -> Option<(Result<Observation, LockError>, Option<Self>)> {
+        loop {
+            if let Some(observation) = self.shown.pop_front() {
+                return Some((Ok(observation), Some(self)));
+            }
+            let call = Call {
+                asked: Asked::Watch,
+                lock: &self.lock,
+                endpoint: self.endpoint.as_deref(),
+            };
+            let received = receive(&mut self.stream, &mut self.shown, &call).await;
+            match received {
+                Ok(Some(_)) => {}
+                ended => {
+                    // Its member has left it, and would serve the next call no better.
+                    self.members.distrust(self.index);
+                    return ended.err().map(|error| (Err(error), None));
+                }
+            }
+        }
+    }
+}
+
+/// Waits for one message and takes over what it shows. Tells whether it says that the watch was created; `None` when the
+/// stream has ended.
+async fn receive(
+    stream: &mut WatchStream,
+    shown: &mut VecDeque<Observation>,
+    call: &Call<'_>,
+) -> Result<Option<bool>, LockError> {
+    let Some(message) = stream.message().await.map_err(|error| call.failed(error))? else {
+        return Ok(None);
+    };
+    if message.canceled() {
+        return Err(canceled(&message, call));
+    }
+    // None in the message that the watch was created, and in a note of progress, which tells nothing about the key.
+    for event in message.events() {
+        let pair = event.kv().ok_or_else(|| call.nonsense("an event has no key"))?;
+        shown.push_back(match event.event_type() {
+            EventType::Put => present(pair),
+            EventType::Delete => Observation::Absent {
+                as_of: Some(version(pair.mod_revision())),
+            },
+        });
+    }
+    Ok(Some(message.created()))
+}
+
+fn canceled(message: &WatchResponse, call: &Call<'_>) -> LockError {
+    match message.compact_revision() {
+        0 => call.canceled(message.cancel_reason()),
+        oldest => call.canceled(&format!(
+            "changes before revision {oldest} were compacted away before the watch came to them"
+        )),
+    }
+}

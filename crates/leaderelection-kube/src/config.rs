@@ -1,0 +1,206 @@
+//! Finding a cluster, and making a client that fits an election.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use http::Uri;
+use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
+use kube::{Client, Config};
+use tokio::runtime::Handle;
+
+use crate::setup::SetupError;
+
+/// How long a connection may take, TLS included. Nothing has been written when it passes, and a renew deadline of 10 s
+/// leaves time for another try.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Where a configuration comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Source {
+    /// The files that `KUBECONFIG` names.
+    Environment,
+    /// The default file.
+    File(PathBuf),
+    Pod,
+}
+
+/// As client-go: what is there decides, whether or not it is sound.
+fn choose(
+    kubeconfig: Option<&OsStr>,
+    default: PathBuf,
+    exists: impl Fn(&Path) -> bool,
+    in_pod: bool,
+) -> Result<Source, SetupError> {
+    if kubeconfig.is_some_and(|files| std::env::split_paths(files).any(|file| !file.as_os_str().is_empty())) {
+        Ok(Source::Environment)
+    } else if exists(&default) {
+        Ok(Source::File(default))
+    } else if in_pod {
+        Ok(Source::Pod)
+    } else {
+        Err(SetupError::NoConfig { looked_for: default })
+    }
+}
+
+pub(crate) async fn infer() -> Result<Config, SetupError> {
+    let kubeconfig = std::env::var_os("KUBECONFIG");
+    let default = std::env::home_dir()
+        .unwrap_or_default()
+        .join(".kube")
+        .join("config");
+    let in_pod = std::env::var_os("KUBERNETES_SERVICE_HOST").is_some();
+    match choose(kubeconfig.as_deref(), default, Path::exists, in_pod)? {
+        Source::Environment => {
+            let files = kubeconfig.unwrap_or_default().to_string_lossy().into_owned();
+            let found = Kubeconfig::from_env().map_err(|error| broken(&files, &error))?;
+            context(found.unwrap_or_default(), &files).await
+        }
+        Source::File(path) => from_file(&path).await,
+        Source::Pod => in_cluster(),
+    }
+}
+
+pub(crate) async fn from_file(path: &Path) -> Result<Config, SetupError> {
+    let name = path.display().to_string();
+    let kubeconfig = Kubeconfig::read_from(path).map_err(|error| broken(&name, &error))?;
+    context(kubeconfig, &name).await
+}
+
+pub(crate) fn in_cluster() -> Result<Config, SetupError> {
+    Config::incluster().map_err(|error| SetupError::InCluster {
+        reason: error.to_string(),
+    })
+}
+
+/// The current context.
+async fn context(kubeconfig: Kubeconfig, name: &str) -> Result<Config, SetupError> {
+    Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
+        .await
+        .map_err(|error| broken(name, &error))
+}
+
+fn broken(path: &str, error: &KubeconfigError) -> SetupError {
+    let reason = match error {
+        KubeconfigError::ReadConfig(error, file) if file.display().to_string() == path => error.to_string(),
+        // kube's words would show the lines around the error, and secrets stand in a kubeconfig.
+        KubeconfigError::Parse(error) => match error.location() {
+            Some(place) => format!(
+                "no kubeconfig in YAML: line {}, column {}",
+                place.line(),
+                place.column()
+            ),
+            None => "no kubeconfig in YAML".to_owned(),
+        },
+        error => error.to_string(),
+    };
+    SetupError::Kubeconfig {
+        path: path.to_owned(),
+        reason,
+    }
+}
+
+/// A client for elections: each call is sent once, and a connection is made soon or not at all.
+pub(crate) async fn client(mut config: Config) -> Result<Client, SetupError> {
+    config.default_retry = false;
+    config.connect_timeout = config.connect_timeout.map(|limit| limit.min(CONNECT_TIMEOUT));
+    config.read_timeout = None;
+    crypto_provider()?;
+    let runtime = Handle::try_current().map_err(|_| SetupError::NoRuntime)?;
+    // A plugin that fetches the first token runs in there, and waits.
+    let made = runtime.spawn_blocking(move || Client::try_from(config)).await;
+    match made {
+        Ok(Ok(client)) => Ok(client),
+        Ok(Err(error)) => Err(SetupError::Client {
+            reason: error.to_string(),
+        }),
+        Err(error) => Err(SetupError::Client {
+            reason: error.to_string(),
+        }),
+    }
+}
+
+/// rustls panics where it finds no provider, or more than one.
+#[cfg(feature = "rustls-tls")]
+fn crypto_provider() -> Result<(), SetupError> {
+    use rustls::crypto::CryptoProvider;
+
+    if CryptoProvider::get_default().is_some() {
+        return Ok(());
+    }
+    #[cfg(feature = "aws-lc-rs")]
+    let provider = rustls::crypto::aws_lc_rs::default_provider();
+    #[cfg(all(feature = "ring", not(feature = "aws-lc-rs")))]
+    let provider = rustls::crypto::ring::default_provider();
+    #[cfg(any(feature = "ring", feature = "aws-lc-rs"))]
+    {
+        // If somebody was faster, theirs is as good.
+        let _ = provider.install_default();
+        Ok(())
+    }
+    #[cfg(not(any(feature = "ring", feature = "aws-lc-rs")))]
+    Err(SetupError::NoCryptoProvider)
+}
+
+#[cfg(not(feature = "rustls-tls"))]
+fn crypto_provider() -> Result<(), SetupError> {
+    Ok(())
+}
+
+/// A server for people to read, without what else a URL may carry.
+pub(crate) fn server(url: &Uri) -> String {
+    let scheme = url.scheme_str().unwrap_or("http");
+    let host = url.host().unwrap_or_default();
+    match url.port_u16() {
+        Some(port) => format!("{scheme}://{host}:{port}"),
+        None => format!("{scheme}://{host}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chosen(kubeconfig: Option<&str>, exists: bool, in_pod: bool) -> Result<Source, SetupError> {
+        choose(
+            kubeconfig.map(OsStr::new),
+            "/home/me/.kube/config".into(),
+            |_| exists,
+            in_pod,
+        )
+    }
+
+    #[test]
+    fn what_is_there_decides() {
+        let default = Ok(Source::File("/home/me/.kube/config".into()));
+        for (kubeconfig, exists, in_pod, source) in [
+            (Some("/a:/b"), true, true, Ok(Source::Environment)),
+            (Some("/missing"), false, true, Ok(Source::Environment)),
+            (Some(""), true, true, default.clone()),
+            (Some(":"), true, false, default.clone()),
+            (None, true, true, default),
+            (None, false, true, Ok(Source::Pod)),
+        ] {
+            assert_eq!(
+                chosen(kubeconfig, exists, in_pod),
+                source,
+                "{kubeconfig:?} {exists} {in_pod}"
+            );
+        }
+        let error = chosen(Some(""), false, false).unwrap_err().to_string();
+        for said in ["KUBECONFIG is not set", "/home/me/.kube/config", "no pod"] {
+            assert!(error.contains(said), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_server_is_told_without_its_secrets() {
+        for (url, told) in [
+            ("https://10.0.0.1:6443", "https://10.0.0.1:6443"),
+            ("https://user:secret@host/path?token=secret", "https://host"),
+            ("http://[::1]:80/", "http://[::1]:80"),
+        ] {
+            assert_eq!(server(&url.parse().unwrap()), told);
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! A connection to a cluster, which many locks share.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+use kube::{Client, Config};
+use leaderelection::ResourceLock;
+
+use crate::config;
+use crate::endpoints::EndpointsLock;
+use crate::lock_ref::{Kind, LockRef};
+use crate::setup::SetupError;
+
+/// A connection to the apiserver of one cluster. Cheap to clone; any number of locks share it.
+///
+/// It is lazy: nothing is sent until a lock is used, and an apiserver that is down is an error of that call, not of the
+/// connection. A lost connection is made anew by the next call. Every open watch keeps a TCP connection of its own, since
+/// kube speaks HTTP/1.1; calls share a few others.
+///
+/// It belongs to the tokio runtime in which it was made, and dies with it.
+#[derive(Clone)]
+pub struct KubeConnection {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    client: Client,
+    /// Such as `https://10.0.0.1:6443`; none where the user brought the client, which does not tell.
+    server: Option<String>,
+}
+
+impl KubeConnection {
+    /// Takes a client that you made, with what you need. kube's own retry may be on: it does not repeat what a lock sends.
+    ///
+    /// Give it no timeout for reading, which would end every watch, and a short one for connecting. Where it is also used
+    /// for other things and limits how many requests run at once, those can keep a leader from renewing: make a client for
+    /// the elections alone.
+    pub fn from_client(client: Client) -> Self {
+        Self::with(client, None)
+    }
+
+    /// Makes a client of a configuration, without kube's retry.
+    ///
+    /// # Errors
+    /// When kube's client refuses the configuration.
+    pub async fn from_config(config: Config) -> Result<Self, SetupError> {
+        let server = config::server(&config.cluster_url);
+        Ok(Self::with(config::client(config).await?, Some(server)))
+    }
+
+    /// Finds the cluster as kubectl and client-go do: by the files that `KUBECONFIG` names, else by `~/.kube/config`, else,
+    /// in a pod, by its service account.
+    ///
+    /// A kubeconfig that is there and is broken is an error: to take another cluster instead would be a second election.
+    ///
+    /// # Errors
+    /// When nothing is found, or what is found is broken; not when the apiserver is down.
+    pub async fn infer() -> Result<Self, SetupError> {
+        Self::from_config(config::infer().await?).await
+    }
+
+    /// Takes the cluster, the user and the namespace of the current context in a kubeconfig.
+    ///
+    /// # Errors
+    /// When it is missing or broken; not when the apiserver is down.
+    pub async fn from_kubeconfig(path: impl AsRef<Path>) -> Result<Self, SetupError> {
+        Self::from_config(config::from_file(path.as_ref()).await?).await
+    }
+
+    /// Takes the service account of the pod in which this runs. Its token is read anew about once a minute.
+    ///
+    /// # Errors
+    /// When this is no pod, or it has no service account; not when the apiserver is down.
+    pub async fn in_cluster() -> Result<Self, SetupError> {
+        Self::from_config(config::in_cluster()?).await
+    }
+
+    /// The lock on the Endpoints object of that name, which need not exist.
+    ///
+    /// # Errors
+    /// When Kubernetes does not allow such a name.
+    pub fn endpoints(
+        &self,
+        namespace: impl Into<String>,
+        name: impl Into<String>,
+    ) -> Result<EndpointsLock, SetupError> {
+        let reference = LockRef::endpoints(namespace, name)?;
+        Ok(EndpointsLock::on(self.clone(), reference))
+    }
+
+    /// The lock that is named.
+    pub fn lock(&self, reference: &LockRef) -> Arc<dyn ResourceLock> {
+        match reference.kind() {
+            Kind::Endpoints => Arc::new(EndpointsLock::on(self.clone(), reference.clone())),
+        }
+    }
+
+    /// The namespace of the kubeconfig's context, or that of the pod, or `default`.
+    pub fn default_namespace(&self) -> &str {
+        self.inner.client.default_namespace()
+    }
+
+    /// The client, for what else there is to do. See [`from_client`](Self::from_client) about sharing it.
+    pub fn client(&self) -> &Client {
+        &self.inner.client
+    }
+
+    pub(crate) fn server(&self) -> Option<&str> {
+        self.inner.server.as_deref()
+    }
+
+    fn with(client: Client, server: Option<String>) -> Self {
+        Self {
+            inner: Arc::new(Inner { client, server }),
+        }
+    }
+}
+
+impl fmt::Debug for KubeConnection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KubeConnection")
+            .field("server", &self.server())
+            .field("default_namespace", &self.default_namespace())
+            .finish()
+    }
+}

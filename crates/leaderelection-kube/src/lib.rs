@@ -1,0 +1,78 @@
+//! Leader election on Kubernetes.
+//!
+//! The record is the annotation `control-plane.alpha.kubernetes.io/leader`, as client-go's leader election reads and writes
+//! it, so that programs in Go and in Rust can elect one leader among themselves. Its version is the object's
+//! `resourceVersion`, which grows for the life of the cluster; a term's fencing token is therefore one, too.
+//!
+//! | [`ResourceLock`](leaderelection::ResourceLock) | Kubernetes |
+//! |---|---|
+//! | `get` | GET, of the metadata only |
+//! | `compare_and_swap` on nothing | POST of an object that has the annotation and nothing else |
+//! | `compare_and_swap` on a version | merge PATCH of the annotation, with that `resourceVersion`; never PUT, which would bring back a deleted object |
+//! | `watch` | a watch of the metadata of the one name, from no version: it begins with what is there |
+//!
+//! Only metadata goes over the wire, so an object with a thousand addresses costs what an empty one does; and a patch
+//! leaves everything else on the object alone.
+//!
+//! ```no_run
+//! use leaderelection::LeaderElector;
+//! use leaderelection_kube::KubeConnection;
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let kube = KubeConnection::infer().await?;
+//! let elector = LeaderElector::builder(kube.endpoints("my-namespace", "my-controller")?, "candidate-1").build()?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Permissions
+//!
+//! Of the one object `get`, `patch` and `watch`; and `create`, which Kubernetes cannot restrict to a name. No `list`, no
+//! `update`, no `delete`.
+//!
+//! ```yaml
+//! rules:
+//! - apiGroups: [""]
+//!   resources: ["endpoints"]
+//!   resourceNames: ["my-controller"]
+//!   verbs: ["get", "patch", "watch"]
+//! - apiGroups: [""]
+//!   resources: ["endpoints"]
+//!   verbs: ["create"]
+//! ```
+//!
+//! # What the annotation may hold
+//!
+//! An object without the annotation has no record and may be taken at once. An annotation that is there and is no record,
+//! the empty string too, holds until it has stood still for a lease (SAFETY 17). Clients in Java and Python take an empty one
+//! at once, and a Go leader that meets one leads on until its deadline: to wait is right beside all of them.
+//!
+//! # Versions of Kubernetes, and TLS
+//!
+//! `kube` builds on `k8s-openapi`, of which a program has to choose one version feature, such as `latest`; this crate, being
+//! a library, chooses none. TLS is rustls with ring unless you say `default-features = false` and choose among the features
+//! `rustls-tls` (with `ring` or `aws-lc-rs`) and `openssl-tls`.
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+mod annotation;
+mod config;
+mod connection;
+mod endpoints;
+mod failure;
+mod lock_ref;
+mod names;
+mod object;
+mod once;
+mod setup;
+mod status;
+mod watch;
+mod wire;
+
+pub use connection::KubeConnection;
+pub use endpoints::EndpointsLock;
+pub use lock_ref::LockRef;
+pub use setup::SetupError;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

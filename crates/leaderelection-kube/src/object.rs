@@ -1,0 +1,276 @@
+//! Compare-and-swap on one object of Kubernetes, whatever its kind and wherever it keeps the record.
+
+use http::{Method, Request, Response, StatusCode, header};
+use http_body_util::{BodyExt, Limited};
+use kube::client::Body;
+use leaderelection::{Expected, LeaderElectionRecord, LockError, Observation, Swap, Version};
+use serde_json::{Map, Value};
+
+use crate::connection::KubeConnection;
+use crate::failure::{Call, Verb};
+use crate::lock_ref::LockRef;
+use crate::once;
+use crate::status::{self, Answer};
+use crate::wire::Object;
+
+/// More than any object can have: etcd takes 1.5 MiB.
+pub(crate) const LARGEST_ANSWER: usize = 4 << 20;
+
+/// Whom the apiserver notes in `managedFields` as the one who wrote the record.
+const FIELD_MANAGER: &str = "leaderelection";
+
+/// Metadata alone: what else an object holds never goes over the wire.
+pub(crate) const METADATA_ONLY: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
+
+/// A kind of object that can carry a record.
+pub(crate) struct Resource {
+    /// The path of its API, such as `/api/v1`.
+    pub(crate) api: &'static str,
+    /// Such as `v1`.
+    pub(crate) api_version: &'static str,
+    /// Such as `Endpoints`.
+    pub(crate) kind: &'static str,
+    /// Such as `endpoints`.
+    pub(crate) plural: &'static str,
+    /// The form in which answers are asked for.
+    pub(crate) accept: &'static str,
+    /// Takes the record from an object of that version.
+    pub(crate) read: fn(&Object<'_>, Version) -> Observation,
+    /// Puts a record into what is to be written.
+    pub(crate) write: fn(&mut Draft, &LeaderElectionRecord),
+}
+
+/// What is to be written: everything that is not in it stays as it is.
+#[derive(Default)]
+pub(crate) struct Draft {
+    pub(crate) metadata: Map<String, Value>,
+    /// Beside `metadata`, such as `spec`.
+    pub(crate) fields: Map<String, Value>,
+}
+
+/// One object as a lock.
+#[derive(Clone)]
+pub(crate) struct ObjectLock {
+    connection: KubeConnection,
+    resource: &'static Resource,
+    reference: LockRef,
+    /// Resource, namespace and name, for errors.
+    object: String,
+}
+
+impl ObjectLock {
+    pub(crate) fn new(connection: KubeConnection, resource: &'static Resource, reference: LockRef) -> Self {
+        let object = format!(
+            "{} {}/{}",
+            resource.plural,
+            reference.namespace(),
+            reference.name()
+        );
+        Self {
+            connection,
+            resource,
+            reference,
+            object,
+        }
+    }
+
+    pub(crate) fn reference(&self) -> &LockRef {
+        &self.reference
+    }
+
+    /// A read without a resourceVersion: the apiserver answers with what etcd holds, not with what it remembers (clause 1).
+    pub(crate) async fn get(&self) -> Result<Observation, LockError> {
+        let call = self.call(Verb::Get);
+        let answer = self.ask(&call, Method::GET, &self.item(), None).await?;
+        match answer.code {
+            code if code.is_success() => self
+                .observe(&answer.body)
+                .map_err(|problem| call.nonsense(&problem)),
+            StatusCode::NOT_FOUND if self.is_missing(&answer) => Ok(Observation::Absent { as_of: None }),
+            _ => Err(call.refused(&answer)),
+        }
+    }
+
+    pub(crate) async fn swap(
+        &self,
+        expected: Expected,
+        record: &LeaderElectionRecord,
+    ) -> Result<Swap, LockError> {
+        let mut draft = Draft::default();
+        (self.resource.write)(&mut draft, record);
+        match expected {
+            Expected::Absent => self.create(draft).await,
+            // To the apiserver this means any version (SAFETY 8); nothing that exists has it.
+            Expected::Version(version) if version.get() == 0 => Ok(Swap::Conflict(None)),
+            Expected::Version(version) => self.patch(version, draft).await,
+        }
+    }
+
+    /// POST: the apiserver does it only where there is no object of that name.
+    async fn create(&self, mut draft: Draft) -> Result<Swap, LockError> {
+        let call = self.call(Verb::Create);
+        let name = [
+            ("namespace", self.reference.namespace()),
+            ("name", self.reference.name()),
+        ];
+        draft
+            .metadata
+            .extend(name.map(|(field, value)| (field.to_owned(), value.into())));
+        let kind = [
+            ("apiVersion", self.resource.api_version),
+            ("kind", self.resource.kind),
+        ];
+        draft
+            .fields
+            .extend(kind.map(|(field, value)| (field.to_owned(), value.into())));
+        let body = Some(("application/json", draft));
+        let answer = self
+            .ask(
+                &call,
+                Method::POST,
+                &format!("{}?fieldManager={FIELD_MANAGER}", self.collection()),
+                body,
+            )
+            .await?;
+        if self.conflicts(&answer, "AlreadyExists") {
+            return Ok(Swap::Conflict(None));
+        }
+        self.done(&call, &answer)
+    }
+
+    /// A merge PATCH that names the version: the apiserver does it only on that one. It never creates, as a PUT would.
+    async fn patch(&self, version: Version, mut draft: Draft) -> Result<Swap, LockError> {
+        let call = self.call(Verb::Patch);
+        draft
+            .metadata
+            .insert("resourceVersion".to_owned(), version.to_string().into());
+        let body = Some(("application/merge-patch+json", draft));
+        let answer = self
+            .ask(
+                &call,
+                Method::PATCH,
+                &format!("{}?fieldManager={FIELD_MANAGER}", self.item()),
+                body,
+            )
+            .await?;
+        if self.conflicts(&answer, "Conflict") {
+            return Ok(Swap::Conflict(None));
+        }
+        if answer.code == StatusCode::NOT_FOUND && self.is_missing(&answer) {
+            return Ok(Swap::Conflict(Some(Observation::Absent { as_of: None })));
+        }
+        self.done(&call, &answer)
+    }
+
+    fn done(&self, call: &Call<'_>, answer: &Answer) -> Result<Swap, LockError> {
+        if !answer.code.is_success() {
+            return Err(call.refused(answer));
+        }
+        let version = Object::parse(&answer.body, self.reference.name()).and_then(|object| object.version());
+        version.map(Swap::Done).map_err(|problem| call.nonsense(&problem))
+    }
+
+    /// What a JSON object says of the lock, or what is wrong with it.
+    pub(crate) fn observe(&self, json: &[u8]) -> Result<Observation, String> {
+        let object = Object::parse(json, self.reference.name())?;
+        Ok((self.resource.read)(&object, object.version()?))
+    }
+
+    /// As of which version an object in a watch was deleted.
+    pub(crate) fn deleted(&self, json: &[u8]) -> Result<Observation, String> {
+        let version = Object::parse(json, self.reference.name())?.version()?;
+        Ok(Observation::Absent { as_of: Some(version) })
+    }
+
+    fn conflicts(&self, answer: &Answer, reason: &str) -> bool {
+        answer.code == StatusCode::CONFLICT && answer.status().is_some_and(|status| status.reason == reason)
+    }
+
+    /// Whether it is this object that is missing, rather than its namespace, the resource or the whole apiserver.
+    fn is_missing(&self, answer: &Answer) -> bool {
+        let Some(status) = answer.status() else {
+            return false;
+        };
+        let about = status.details.unwrap_or_default();
+        status.reason == "NotFound"
+            && about.kind == self.resource.plural
+            && about.name == self.reference.name()
+    }
+
+    /// One request and the whole answer.
+    async fn ask(
+        &self,
+        call: &Call<'_>,
+        method: Method,
+        path: &str,
+        body: Option<(&'static str, Draft)>,
+    ) -> Result<Answer, LockError> {
+        let mut request = Request::builder().method(method).uri(path);
+        let mut bytes = Vec::new();
+        if let Some((content_type, draft)) = body {
+            request = request.header(header::CONTENT_TYPE, content_type);
+            bytes = draft.into_json();
+        }
+        let response = self.send(call, request, bytes).await?;
+        collect(call, response).await
+    }
+
+    /// One request, sent once.
+    pub(crate) async fn send(
+        &self,
+        call: &Call<'_>,
+        request: http::request::Builder,
+        body: Vec<u8>,
+    ) -> Result<Response<Body>, LockError> {
+        let body = once::body(body).await.map_err(|error| call.broken(error))?;
+        let request = request
+            .header(header::ACCEPT, self.resource.accept)
+            .body(body)
+            .map_err(|error| call.broken(error))?;
+        self.connection
+            .client()
+            .send(request)
+            .await
+            .map_err(|error| call.broken(error))
+    }
+
+    pub(crate) fn call(&self, verb: Verb) -> Call<'_> {
+        Call {
+            verb,
+            object: &self.object,
+            server: self.connection.server(),
+        }
+    }
+
+    /// The path of all objects of the kind in the namespace. Names were checked: they need no escaping.
+    pub(crate) fn collection(&self) -> String {
+        let Resource { api, plural, .. } = self.resource;
+        format!("{api}/namespaces/{}/{plural}", self.reference.namespace())
+    }
+
+    fn item(&self) -> String {
+        format!("{}/{}", self.collection(), self.reference.name())
+    }
+}
+
+/// Reads an answer to its end.
+pub(crate) async fn collect(call: &Call<'_>, response: Response<Body>) -> Result<Answer, LockError> {
+    let (head, body) = response.into_parts();
+    let body = Limited::new(body, LARGEST_ANSWER)
+        .collect()
+        .await
+        .map_err(|error| call.broken(error))?;
+    Ok(Answer {
+        code: head.status,
+        retry_after: status::retry_after(&head.headers),
+        body: body.to_bytes().to_vec(),
+    })
+}
+
+impl Draft {
+    fn into_json(self) -> Vec<u8> {
+        let mut object = self.fields;
+        object.insert("metadata".to_owned(), self.metadata.into());
+        Value::Object(object).to_string().into_bytes()
+    }
+}

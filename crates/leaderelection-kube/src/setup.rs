@@ -1,0 +1,67 @@
+//! What can be wrong with how a connection or a lock is set up. Nothing here depends on whether the apiserver serves.
+
+use std::path::PathBuf;
+
+/// A connection or a lock cannot be set up as asked. An apiserver that is down is no such error.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SetupError {
+    /// A namespace has a name that Kubernetes does not allow.
+    #[error("namespace {namespace:?}: {problem}")]
+    BadNamespace {
+        /// What was given.
+        namespace: String,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// An object has a name that Kubernetes does not allow.
+    #[error("name {name:?} of a lock: {problem}")]
+    BadName {
+        /// What was given.
+        name: String,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// A reference to a lock has another form than `endpoints:NAMESPACE/NAME`.
+    #[error("lock {reference:?}: {problem}; the form is endpoints:NAMESPACE/NAME")]
+    BadReference {
+        /// What was given.
+        reference: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// There is no kubeconfig, and the program runs in no cluster.
+    #[error("no cluster to connect to: KUBECONFIG is not set, there is no {}, and this is no pod (KUBERNETES_SERVICE_HOST is not set)", .looked_for.display())]
+    NoConfig {
+        /// The file that would have been read.
+        looked_for: PathBuf,
+    },
+    /// A kubeconfig is missing, cannot be read, or names something that it does not hold.
+    #[error("kubeconfig {path}: {reason}")]
+    Kubeconfig {
+        /// The file, or the list of files that `KUBECONFIG` names.
+        path: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The pod's own configuration cannot be read.
+    #[error("in-cluster configuration: {reason}")]
+    InCluster {
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// TLS by rustls was asked for, and no provider of cryptography.
+    #[error(
+        "rustls has no provider of cryptography: enable the feature `ring` or `aws-lc-rs` of leaderelection-kube, or install one"
+    )]
+    NoCryptoProvider,
+    /// The connection was made outside a tokio runtime.
+    #[error("a connection to Kubernetes needs a tokio runtime with I/O and time enabled")]
+    NoRuntime,
+    /// kube's client refuses the configuration.
+    #[error("kube's client refuses the configuration: {reason}")]
+    Client {
+        /// What it said.
+        reason: String,
+    },
+}

@@ -1,0 +1,264 @@
+//! Where there is no record: lead at once, or claim, then lead (SAFETY 18).
+
+use expect_test::expect;
+use leaderelection::LockErrorKind::Ambiguous;
+use leaderelection::MissingRecord::ClaimThenLead;
+use leaderelection::election::{ElectionConfig, Input};
+
+use crate::bench::{Bench, absent, config, empty, present};
+
+fn strict() -> ElectionConfig {
+    ElectionConfig {
+        missing_record: ClaimThenLead,
+        ..config()
+    }
+}
+
+/// Renews the claim every 2 s from `from` to `to`, at versions that go on from `version`.
+fn renew(bench: &mut Bench, from: i32, to: i32, mut version: u64) {
+    for second in (from..=to).step_by(2) {
+        bench.wake(f64::from(second));
+        version += 1;
+        bench.done(f64::from(second) + 0.1, version);
+    }
+}
+
+/// An Endpoints object without the annotation: a version, but no record. Go adds one to the transitions here.
+#[test]
+fn an_empty_object_is_taken_at_once_by_its_version() {
+    let mut bench = Bench::knowing(config(), empty(5));
+    bench.done(0.1, 6);
+    expect![[r#"
+        0.1s: Acquire done, v6
+            (HolderChanged(Some("a")))
+            START token 6, valid until 10s
+            wait until 2s
+    "#]]
+    .assert_eq(&bench.take_transcript());
+}
+
+/// The claim is created at once, renewed, and leads when L has passed since the create's receipt at 0.1 s.
+#[test]
+fn a_claim_ripens() {
+    let mut bench = Bench::knowing(strict(), absent(None));
+    bench.done(0.1, 1);
+    bench.wake(2.0);
+    bench.done(2.1, 2);
+    expect![[r#"
+        0.1s: Claim done, v1
+            (HolderChanged(Some("a")))
+            (Claimed(15s))
+            wait until 2s
+        2s: wake
+            -> swap v1 to a/15@2#0, to RenewClaim
+            wait until 7s
+        2.1s: RenewClaim done, v2
+            wait until 4s
+    "#]]
+    .assert_eq(&bench.take_transcript());
+    renew(&mut bench, 4, 14, 2);
+    bench.take_transcript();
+    bench.wake(15.0);
+    bench.wake(15.1);
+    expect![[r#"
+        15s: wake
+            wait until 15.1s
+        15.1s: wake
+            START token 1, valid until 24s
+            wait until 16s
+    "#]]
+    .assert_eq(&bench.take_transcript());
+}
+
+/// The longer of own L and the last duration seen under the name.
+#[test]
+fn a_claim_outwaits_the_last_duration_seen() {
+    let mut bench = Bench::knowing(strict(), present(5, "b/40@0#3"));
+    bench.watch(1.0, absent(6));
+    bench.done(1.1, 7);
+    expect![[r#"
+        1s: watch shows absent as of v6
+            (HolderChanged(None))
+            -> swap absent to a/15@1#0, to Claim
+            wait until 6s
+        1.1s: Claim done, v7
+            (HolderChanged(Some("a")))
+            (Claimed(40s))
+            wait until 3s
+    "#]]
+    .assert_eq(&bench.take_transcript());
+}
+
+/// An empty object counts as none.
+#[test]
+fn a_claim_on_an_empty_object() {
+    let mut bench = Bench::knowing(strict(), empty(5));
+    bench.done(0.1, 6);
+    expect![[r#"
+        0.1s: Claim done, v6
+            (HolderChanged(Some("a")))
+            (Claimed(15s))
+            wait until 2s
+    "#]]
+    .assert_eq(&bench.take_transcript());
+}
+
+/// Every create restarts the claim: its own create, landed once more after a deletion, looks like a label.
+#[test]
+fn a_claim_restarts_when_its_object_is_not_the_one_it_wrote() {
+    let mut bench = Bench::knowing(strict(), absent(None));
+    bench.done(0.1, 1);
+    bench.watch(1.0, present(3, "a/15@0#0"));
+    renew(&mut bench, 2, 14, 3);
+    bench.take_transcript();
+    bench.wake(15.1);
+    bench.wake(16.0);
+    expect![[r#"
+        15.1s: wake
+            wait until 16s
+        16s: wake
+            START token 1, valid until 24s
+            -> swap v10 to a/15@16#0, to Renew
+            wait until 18s
+    "#]]
+    .assert_eq(&bench.take_transcript());
+}
+
+/// Another's create never matures one's own claim.
+#[test]
+fn a_claim_that_is_replaced_starts_anew() {
+    let mut bench = Bench::knowing(strict(), absent(None));
+    bench.done(0.1, 1);
+    bench.watch(1.0, absent(2));
+    bench.conflict(1.1, present(3, "b/15@1#0"));
+    expect![[r#"
+        0.1s: Claim done, v1
+            (HolderChanged(Some("a")))
+            (Claimed(15s))
+            wait until 2s
+        1s: watch shows absent as of v2
+            (HolderChanged(None))
+            (ClaimLapsed)
+            -> swap absent to a/15@1#0, to Claim
+            wait until 6s
+        1.1s: Claim in conflict with v3 b/15@1#0
+            (HolderChanged(Some("b")))
+            wait until 7.1s
+    "#]]
+    .assert_eq(&bench.take_transcript());
+}
+
+/// A claim that is not renewed in time is waited out like a rival's lease.
+#[test]
+fn a_lapsed_claim_is_waited_out() {
+    let mut bench = Bench::knowing(strict(), absent(None));
+    bench.done(0.1, 1);
+    bench.wake(2.0);
+    bench.wake(10.0);
+    bench.done(11.0, 2);
+    bench.wake(25.0);
+    bench.wake(26.0);
+    expect![[r#"
+        0.1s: Claim done, v1
+            (HolderChanged(Some("a")))
+            (Claimed(15s))
+            wait until 2s
+        2s: wake
+            -> swap v1 to a/15@2#0, to RenewClaim
+            wait until 7s
+        10s: wake
+            (ClaimLapsed)
+            -> get, to verify the watch
+            wait until 15s
+        11s: RenewClaim done, v2
+            wait until 15s
+        25s: wake
+            -> get
+            wait until 26s
+        26s: wake
+            -> swap v2 to a/15@26#1, to Acquire
+            wait until 30s
+    "#]]
+    .assert_eq(&bench.take_transcript());
+}
+
+/// An unripe claim is never released (SAFETY 23): others would skip the wait.
+#[test]
+fn a_stop_lets_a_claim_lapse() {
+    let mut bench = Bench::knowing(strict(), absent(None));
+    bench.done(0.1, 1);
+    bench.at(1.0, Input::Stop);
+    expect![[r#"
+        0.1s: Claim done, v1
+            (HolderChanged(Some("a")))
+            (Claimed(15s))
+            wait until 2s
+        1s: Stop
+            ENDED
+            wait until never
+    "#]]
+    .assert_eq(&bench.take_transcript());
+
+    let mut bench = Bench::knowing(strict(), absent(None));
+    bench.swap_fails(0.1, Ambiguous);
+    bench.at(1.0, Input::Stop);
+    expect![[r#"
+        0.1s: Claim failed, ambiguous
+            wait until 2s
+        1s: Stop
+            ENDED
+            wait until never
+    "#]]
+    .assert_eq(&bench.take_transcript());
+}
+
+/// SAFETY 22 for a claim: a late create is not released either.
+#[test]
+fn a_late_claim_is_waited_out() {
+    let mut bench = Bench::knowing(strict(), absent(None));
+    bench.wake(5.0);
+    bench.done(10.5, 1);
+    expect![[r#"
+        5s: wake
+            -> swap absent to a/15@5#0, to Claim
+            wait until 10s
+        10.5s: Claim done, v1
+            (HolderChanged(Some("a")))
+            (AcquiredTooLate)
+            wait until 16.5s
+    "#]]
+    .assert_eq(&bench.take_transcript());
+}
+
+/// An exclusive take-over is a claim too.
+#[test]
+fn an_exclusive_take_over_is_a_claim() {
+    let mut bench = Bench::knowing(
+        ElectionConfig {
+            exclusive_identity: true,
+            ..strict()
+        },
+        present(5, "a/15@0#3"),
+    );
+    bench.done(0.1, 6);
+    expect![[r#"
+        0.1s: Claim done, v6
+            (Claimed(15s))
+            wait until 2s
+    "#]]
+    .assert_eq(&bench.take_transcript());
+}
+
+/// A free record is no missing record: it is taken at once, also in strict mode.
+#[test]
+fn a_free_record_needs_no_claim() {
+    let mut bench = Bench::knowing(strict(), present(5, "/1@0#3"));
+    bench.done(0.1, 6);
+    expect![[r#"
+        0.1s: Acquire done, v6
+            (HolderChanged(Some("a")))
+            START token 6, valid until 10s
+            wait until 2s
+    "#]]
+    .assert_eq(&bench.take_transcript());
+}

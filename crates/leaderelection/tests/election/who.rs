@@ -1,0 +1,130 @@
+//! Whose record it is (SAFETY 15, 16).
+
+use expect_test::expect;
+use leaderelection::Identity;
+use leaderelection::election::ElectionConfig;
+
+use crate::bench::{Bench, config, present};
+
+fn exclusive() -> ElectionConfig {
+    ElectionConfig {
+        exclusive_identity: true,
+        ..config()
+    }
+}
+
+/// SAFETY 16: a name proves nothing.
+#[test]
+fn a_record_under_one_s_own_name_is_waited_out() {
+    let mut bench = Bench::knowing(config(), present(5, "a/15@0#3"));
+    bench.wake(14.0);
+    bench.wake(15.0);
+    bench.done(15.1, 6);
+    expect![[r#"
+        14s: wake
+            -> get, to verify the watch
+            wait until 15s
+        15s: wake
+            -> swap v5 to a/15@15#4, to Acquire
+            wait until 19s
+        15.1s: Acquire done, v6
+            START token 6, valid until 25s
+            wait until 17s
+    "#]]
+    .assert_eq(&bench.take_transcript());
+}
+
+/// SAFETY 16: unless it is exclusive, and the first record of this life. It counts as an acquisition all the same.
+#[test]
+fn an_exclusive_name_takes_the_first_record_over_at_once() {
+    let mut bench = Bench::knowing(exclusive(), present(5, "a/15@0#3"));
+    bench.done(0.1, 6);
+    expect![[r#"
+        0.1s: Acquire done, v6
+            START token 6, valid until 10s
+            wait until 2s
+    "#]]
+    .assert_eq(&bench.take_transcript());
+}
+
+/// SAFETY 16: a later one proves a twin.
+#[test]
+fn a_later_record_under_an_exclusive_name_is_a_twin_s() {
+    let mut bench = Bench::knowing(exclusive(), present(5, "b/15@0#3"));
+    bench.watch(1.0, present(6, "a/15@1#4"));
+    bench.wake(15.9);
+    expect![[r#"
+        1s: watch shows v6 a/15@1#4
+            (HolderChanged(Some("a")))
+            (SameIdentity { twin: true })
+            wait until 7s
+        15.9s: wake
+            -> get, to verify the watch
+            wait until 16s
+    "#]]
+    .assert_eq(&bench.take_transcript());
+}
+
+/// SAFETY 15: as in Go.
+#[test]
+fn a_blank_holder_holds() {
+    let mut bench = Bench::knowing(config(), present(5, " /15@0#3"));
+    bench.wake(14.0);
+    expect![[r#"
+        14s: wake
+            -> get, to verify the watch
+            wait until 15s
+    "#]]
+    .assert_eq(&bench.take_transcript());
+}
+
+/// SAFETY 11 and 16: a twin that overwrites a leader ends its term.
+#[test]
+fn a_twin_s_write_ends_the_term() {
+    let mut bench = Bench::leading(config());
+    bench.watch(1.0, present(2, "a/15@1#1"));
+    expect![[r#"
+        1s: watch shows v2 a/15@1#1
+            LOST: the record was taken by "a"; gone by 1s
+            (SameIdentity { twin: true })
+            DROP
+            wait until 7s
+    "#]]
+    .assert_eq(&bench.take_transcript());
+}
+
+/// SAFETY 16: under a name that a twin or an earlier life may use, an equal acquisition that a watch shows proves nothing:
+/// it may be theirs, sent earlier. The answer with the version does.
+#[test]
+fn an_equal_acquisition_proves_nothing_under_a_name_of_one_s_own_choice() {
+    let shared = ElectionConfig {
+        identity: Identity::new("shared").unwrap(),
+        ..config()
+    };
+    let mut bench = Bench::knowing(shared.clone(), present(5, "/1@0#3"));
+    let equal = bench.pending(6);
+    bench.watch(0.2, equal.clone());
+    bench.done(0.3, 6);
+    expect![[r#"
+        0.2s: watch shows v6 shared/15@0#4
+            (HolderChanged(Some("shared")))
+            wait until 6.2s
+        0.3s: Acquire done, v6
+            START token 6, valid until 10s
+            wait until 2s
+    "#]]
+    .assert_eq(&bench.take_transcript());
+
+    let mut bench = Bench::knowing(shared, present(5, "/1@0#3"));
+    bench.conflict(0.2, equal);
+    bench.wake(15.1);
+    expect![[r#"
+        0.2s: Acquire in conflict with v6 shared/15@0#4
+            (HolderChanged(Some("shared")))
+            wait until 6.2s
+        15.1s: wake
+            -> get, to verify the watch
+            wait until 15.2s
+    "#]]
+    .assert_eq(&bench.take_transcript());
+}

@@ -1,0 +1,196 @@
+//! Durations: what is accepted, what is refused with which numbers, and what follows from them.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests speak by failing"
+)]
+
+use std::time::Duration;
+
+use leaderelection::{LeaseTiming, TimingError};
+use proptest::prelude::*;
+
+const fn s(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+fn ms(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+#[test]
+fn the_default_is_that_of_kubernetes_components() {
+    let timing = LeaseTiming::default();
+    assert_eq!(
+        (
+            timing.lease_duration(),
+            timing.renew_deadline(),
+            timing.retry_period()
+        ),
+        (s(15), s(10), s(2))
+    );
+    assert_eq!((timing.stop_grace(), timing.rival_margin()), (s(0), s(0)));
+    assert_eq!((timing.drain_timeout(), timing.attempt_timeout()), (s(10), s(5)));
+    assert_eq!(timing.expected_candidates(), 8);
+    assert_eq!(LeaseTiming::new(s(15), s(10), s(2)).unwrap(), timing);
+}
+
+#[test]
+fn go_s_inequalities_are_kept_and_the_errors_carry_the_numbers() {
+    for (lease, renew, retry, expected) in [
+        (s(0), s(10), s(2), "lease_duration must be greater than 0"),
+        (s(15), s(0), s(2), "renew_deadline must be greater than 0"),
+        (s(15), s(10), s(0), "retry_period must be greater than 0"),
+        (
+            s(10),
+            s(10),
+            s(2),
+            "lease_duration 10s must be greater than renew_deadline 10s",
+        ),
+        (
+            s(15),
+            s(10),
+            s(9),
+            "renew_deadline 10s must be greater than retry_period 9s x 1.2 = 10.8s",
+        ),
+        (
+            s(15),
+            s(12),
+            s(10),
+            "renew_deadline 12s must be greater than retry_period 10s x 1.2 = 12s",
+        ),
+        (
+            s(1 << 31),
+            s(10),
+            s(2),
+            "lease_duration 2147483648s must be at most 2147483647s",
+        ),
+        (Duration::MAX, s(10), s(2), "must be at most 2147483647s"),
+    ] {
+        let error = LeaseTiming::new(lease, renew, retry).unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
+    }
+}
+
+/// The theorem at clocks of equal rate: `L ≥ R + σ`.
+#[test]
+fn the_stop_grace_must_fit_into_the_lease() {
+    let timing = LeaseTiming::default();
+    assert_eq!(timing.clone().with_stop_grace(s(5)).unwrap().stop_grace(), s(5));
+    let error = timing.with_stop_grace(ms(5_001)).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "lease_duration 15s must be at least renew_deadline 10s + stop_grace 5.001s = 15.001s"
+    );
+    assert!(matches!(error, TimingError::StopGraceTooLong { least, .. } if least == ms(15_001)));
+}
+
+#[test]
+fn an_attempt_may_not_outlast_the_lease_that_it_renews() {
+    let timing = LeaseTiming::default();
+    assert_eq!(
+        timing
+            .clone()
+            .with_attempt_timeout(s(11))
+            .unwrap_err()
+            .to_string(),
+        "attempt_timeout 11s must be at most renew_deadline 10s"
+    );
+    assert_eq!(
+        timing.clone().with_attempt_timeout(s(0)).unwrap_err(),
+        TimingError::Zero {
+            name: "attempt_timeout"
+        }
+    );
+    assert_eq!(
+        timing.with_attempt_timeout(s(10)).unwrap().attempt_timeout(),
+        s(10)
+    );
+}
+
+#[test]
+fn the_tolerated_clock_rate_ratio_counts_the_stop_grace() {
+    assert_eq!(LeaseTiming::default().tolerated_clock_rate_ratio(), 1.5);
+    assert_eq!(
+        LeaseTiming::default()
+            .with_stop_grace(s(2))
+            .unwrap()
+            .tolerated_clock_rate_ratio(),
+        1.25
+    );
+    assert_eq!(
+        LeaseTiming::new(s(30), s(10), s(2))
+            .unwrap()
+            .tolerated_clock_rate_ratio(),
+        3.0
+    );
+}
+
+/// SAFETY 20: `L + 1.5 S`, `S = max(D / 3, min(3 P, 2 D / 3))`.
+#[test]
+fn the_worst_failover_counts_a_silent_watch_and_the_margin() {
+    assert_eq!(LeaseTiming::default().worst_failover(), s(15 + 9));
+    assert_eq!(
+        LeaseTiming::default()
+            .with_rival_margin(s(3))
+            .unwrap()
+            .worst_failover(),
+        s(18 + 9)
+    );
+    assert_eq!(
+        LeaseTiming::new(s(60), s(40), s(2)).unwrap().worst_failover(),
+        s(60 + 30),
+        "D / 3 is longer than 3 P"
+    );
+}
+
+/// SAFETY 7: a lease is never written shorter than it is held.
+#[test]
+fn parts_of_seconds_are_written_rounded_up() {
+    for (lease, written) in [(ms(1_500), 2), (ms(2_000), 2), (ms(2_001), 3), (s(15), 15)] {
+        assert_eq!(
+            LeaseTiming::new(lease, ms(1_000), ms(100))
+                .unwrap()
+                .written_seconds(),
+            written
+        );
+    }
+    assert_eq!(
+        LeaseTiming::new(ms(300), ms(200), ms(50))
+            .unwrap()
+            .written_seconds(),
+        1
+    );
+}
+
+#[test]
+fn nobody_expects_no_candidate() {
+    assert_eq!(
+        LeaseTiming::default()
+            .with_expected_candidates(0)
+            .expected_candidates(),
+        1
+    );
+}
+
+proptest! {
+    /// Whatever is accepted keeps what the theorem needs, and nothing overflows.
+    #[test]
+    fn accepted_durations_keep_the_rules(
+        lease in any::<u64>(), renew in any::<u64>(), retry in any::<u64>(), grace in any::<u64>(), scale in 0u32..40,
+    ) {
+        let nanos = |value: u64| Duration::from_nanos(value >> scale);
+        let timing = LeaseTiming::new(nanos(lease), nanos(renew), nanos(retry))
+            .and_then(|timing| timing.with_stop_grace(nanos(grace)));
+        if let Ok(timing) = timing {
+            prop_assert!(timing.lease_duration() >= timing.renew_deadline() + timing.stop_grace());
+            prop_assert!(timing.renew_deadline() > timing.retry_period() * 6 / 5);
+            prop_assert!(timing.tolerated_clock_rate_ratio() >= 1.0);
+            prop_assert!(Duration::from_secs(timing.written_seconds().unsigned_abs()) >= timing.lease_duration());
+            prop_assert!(timing.worst_failover() > timing.lease_duration());
+        }
+    }
+}

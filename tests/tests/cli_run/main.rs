@@ -1,0 +1,88 @@
+//! `leaderelect run`, as real processes on a real etcd: who runs the command, for how long, and what becomes of it.
+
+#![expect(clippy::unwrap_used, reason = "a failing assertion is how a test speaks")]
+
+mod command;
+mod latency;
+mod loss;
+mod stop;
+
+use std::error::Error;
+use std::path::Path;
+use std::time::Duration;
+
+use leaderelection_tests::handover::{after_kill, graceful, percentile};
+use leaderelection_tests::leaderelect::{
+    Leaderelect, SHORT_LEASE, STUBBORN_WORK, Start, WORK, death_of, is_dead,
+};
+use leaderelection_tests::servers::Etcd;
+use leaderelection_tests::side_door::SideDoor;
+use leaderelection_tests::time::{now, wait};
+use rustix::process::{Pid, Signal};
+
+type TestResult = Result<(), Box<dyn Error>>;
+
+/// `leaderelect` when it has arguments.
+const PROGRAM: &str = env!("CARGO_BIN_EXE_handover");
+
+/// Of [`SHORT_LEASE`].
+const LEASE: Duration = Duration::from_secs(3);
+const RENEW_DEADLINE: Duration = Duration::from_secs(2);
+const RETRY_PERIOD: Duration = Duration::from_millis(500);
+const STOP_GRACE: Duration = Duration::from_millis(500);
+
+/// What a busy machine may add between something and its being seen here.
+const BUSY: Duration = Duration::from_millis(500);
+
+/// Far less than any period, deadline or lease here: what happens at once.
+const AT_ONCE: Duration = Duration::from_millis(1_500);
+
+fn lock(etcd: &Etcd) -> String {
+    format!("etcd://{}/leader", etcd.endpoint())
+}
+
+fn run(etcd: &Etcd, identity: &str, flags: &[&str], script: &str) -> Leaderelect {
+    Leaderelect::script(Path::new(PROGRAM), &lock(etcd), identity, flags, script).unwrap()
+}
+
+/// A leader at its work, and a follower that waits.
+fn pair(etcd: &Etcd, flags: &[&str], script: &str) -> (Leaderelect, Start, Leaderelect) {
+    let leader = run(etcd, "a", flags, script);
+    let start = leader.started().unwrap();
+    let follower = run(etcd, "b", flags, script);
+    follower.follows("a").unwrap();
+    (leader, start, follower)
+}
+
+/// The field of `/proc/PID/stat` after the process' name: 1 is the parent, 2 the process group.
+fn stat(pid: u32, field: usize) -> Option<u32> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let (_, fields) = stat.rsplit_once(") ")?;
+    fields.split(' ').nth(field)?.parse().ok()
+}
+
+/// The living children of a process.
+fn children(parent: u32) -> Vec<u32> {
+    let pids = std::fs::read_dir("/proc")
+        .unwrap()
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    pids.filter(|pid| stat(*pid, 1) == Some(parent) && !is_dead(*pid))
+        .collect()
+}
+
+/// The process that guards the command.
+fn guard_of(supervisor: u32) -> u32 {
+    let is_guard = |pid: &u32| {
+        std::fs::read_to_string(format!("/proc/{pid}/cmdline")).is_ok_and(|line| line.contains("__guard"))
+    };
+    children(supervisor).into_iter().find(is_guard).unwrap()
+}
+
+fn kill(pid: u32, signal: Signal) {
+    rustix::process::kill_process(Pid::from_raw(pid.try_into().unwrap()).unwrap(), signal).unwrap();
+}
+
+#[track_caller]
+fn dies(pid: u32) {
+    assert!(death_of(pid, AT_ONCE).is_some(), "process {pid} lives on");
+}

@@ -1,0 +1,103 @@
+//! Test doubles as a downstream crate uses them: the mockall mock behind the feature `mock`, and a lock of one's own.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use leaderelection::{
+    Capabilities, Ended, Event, Expected, LeaderElectionRecord, LockError, LockErrorKind, MockResourceLock,
+    Observation, ObservationStream, Operation, ResourceLock, Swap, Version,
+};
+
+use crate::{candidate, s, sleep};
+
+/// A table of scripted reactions that fails on one call too many.
+#[tokio::test(start_paused = true)]
+async fn a_mock_scripts_an_election() {
+    let mut lock = MockResourceLock::new();
+    lock.expect_describe().return_const("mock://lock".to_owned());
+    lock.expect_watch().returning(|| Ok(None));
+    lock.expect_get()
+        .times(1)
+        .returning(|| Ok(Observation::Absent { as_of: None }));
+    let mut swaps = mockall::Sequence::new();
+    lock.expect_compare_and_swap()
+        .times(1)
+        .in_sequence(&mut swaps)
+        .withf(|expected, record| *expected == Expected::Absent && record.holder_identity == "a")
+        .returning(|_, _| Ok(Swap::Done(Version::new(7))));
+    lock.expect_compare_and_swap()
+        .times(1)
+        .in_sequence(&mut swaps)
+        .withf(|expected, record| *expected == Expected::Version(Version::new(7)) && record.is_free())
+        .returning(|_, _| Ok(Swap::Done(Version::new(8))));
+    let ended = candidate(lock, "a")
+        .build()
+        .unwrap()
+        .run(std::future::pending::<()>(), |leadership| async move {
+            leadership.token().get()
+        })
+        .await;
+    assert_eq!(ended, Ok(Ended::Finished(7)));
+}
+
+/// Every call fails in its own way; none ends the election.
+struct Bad(LockErrorKind);
+
+#[async_trait]
+impl ResourceLock for Bad {
+    async fn get(&self) -> Result<Observation, LockError> {
+        Err(LockError::new(self.0, "get of bad://lock refused"))
+    }
+    async fn compare_and_swap(&self, _: Expected, _: &LeaderElectionRecord) -> Result<Swap, LockError> {
+        unreachable!("nothing is known to swap on")
+    }
+    async fn watch(&self) -> Result<Option<ObservationStream>, LockError> {
+        panic!("bad://lock has a bug")
+    }
+    fn describe(&self) -> String {
+        "bad://lock".to_owned()
+    }
+    fn capabilities(&self) -> Capabilities {
+        Capabilities::LEAST.with_watch()
+    }
+}
+
+/// A permission that is missing is an event, not an end; a lock that panics is a lock that failed.
+#[tokio::test(start_paused = true)]
+async fn no_failure_of_a_lock_ends_an_election() {
+    use LockErrorKind::{Ambiguous, Denied, Invalid, Unavailable};
+    for kind in [Ambiguous, Denied, Invalid, Unavailable] {
+        let lock: Arc<dyn ResourceLock> = Arc::new(Bad(kind));
+        let handle = candidate(lock, "a").build().unwrap().spawn().unwrap();
+        let mut events = handle.events();
+        let (mut gets, mut watches) = (0, 0);
+        let mut end = std::pin::pin!(sleep(s(60)));
+        loop {
+            let event = tokio::select! { event = events.recv() => event.unwrap(), () = &mut end => break };
+            match event {
+                Event::CallFailed {
+                    operation: Operation::Get,
+                    error,
+                    remaining,
+                } => {
+                    assert_eq!((error.kind(), remaining), (kind, None));
+                    assert!(error.to_string().contains("get of bad://lock refused"), "{error}");
+                    gets += 1;
+                }
+                Event::CallFailed {
+                    operation: Operation::Watch,
+                    error,
+                    ..
+                } => {
+                    assert!(error.to_string().contains("bad://lock has a bug"), "{error}");
+                    watches += 1;
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+        // Every P, with the spread of polling; a watch that panics every P.
+        assert!((20..=31).contains(&gets), "{kind}: {gets} reads in 60 s");
+        assert!((20..=31).contains(&watches), "{kind}: {watches} watches in 60 s");
+        handle.shutdown().await.unwrap();
+    }
+}

@@ -1,0 +1,99 @@
+//! `Leadership`: valid by the clock at every question (SAFETY 2).
+
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use async_trait::async_trait;
+use leaderelection::{Clock, LeaderElector, LossReason, MonoTime, PausedClock};
+use leaderelection_memory::MemoryLock;
+
+use crate::{candidate, ms, s, sleep};
+
+/// The paused clock, and an offset by which it can be moved without any timer noticing: a machine that slept, or a runtime
+/// that was starved.
+#[derive(Clone, Default)]
+struct JumpingClock(Arc<AtomicI64>);
+
+#[async_trait]
+impl Clock for JumpingClock {
+    fn mono(&self) -> MonoTime {
+        MonoTime::from_nanos(PausedClock.mono().as_nanos() + self.0.load(Ordering::SeqCst))
+    }
+    fn wall(&self) -> chrono::DateTime<chrono::Utc> {
+        PausedClock.wall()
+    }
+    async fn sleep_until(&self, deadline: MonoTime) {
+        // Computed once: a timer that knows nothing of the jump.
+        let left = deadline.since(self.mono());
+        PausedClock.sleep_until(PausedClock.mono().after(left)).await;
+    }
+}
+
+/// No timer fired and no task ran, yet the leader no longer looks like one.
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_jumped_ends_the_leadership_at_the_next_question() {
+    let clock = JumpingClock::default();
+    let elector = LeaderElector::builder(MemoryLock::new(), "a")
+        .clock(clock.clone())
+        .build()
+        .unwrap();
+    let handle = elector.spawn().unwrap();
+    let leadership = handle.leadership().await.unwrap();
+    let view = leadership.view();
+    assert_eq!(leadership.remaining(), s(10));
+
+    clock.0.fetch_add(9_999_999_999, Ordering::SeqCst);
+    assert!(leadership.is_valid() && view.is_valid() && handle.is_leader());
+    clock.0.fetch_add(1, Ordering::SeqCst);
+    let lost = leadership.check().unwrap_err();
+    assert_eq!(
+        (lost.reason, lost.token),
+        (LossReason::DeadlineExceeded, leadership.token())
+    );
+    assert!(!leadership.is_valid() && !view.is_valid() && !handle.is_leader());
+    assert_eq!((leadership.remaining(), view.remaining()), (s(0), s(0)));
+    leadership.lost().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_guard_is_good_on_any_thread() {
+    let handle = candidate(MemoryLock::new(), "a")
+        .build()
+        .unwrap()
+        .spawn()
+        .unwrap();
+    let leadership = handle.leadership().await.unwrap();
+    let valid = Mutex::new(0);
+    // The paused clock belongs to the runtime, so only what needs no clock is asked elsewhere.
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            let (leadership, valid) = (leadership.clone(), &valid);
+            scope.spawn(move || *valid.lock().unwrap() += leadership.token().get());
+        }
+    });
+    assert_eq!(*valid.lock().unwrap(), 4 * leadership.token().get());
+    assert!(
+        leadership.is_valid(),
+        "clones that end elsewhere do not end the term"
+    );
+}
+
+/// Renewals at 2, 4, 6 … s after the send: `remaining` never falls below `R - P`, however long it lasts.
+#[tokio::test(start_paused = true)]
+async fn a_healthy_term_is_renewed_p_after_each_send() {
+    let handle = candidate(MemoryLock::new(), "a")
+        .build()
+        .unwrap()
+        .spawn()
+        .unwrap();
+    let leadership = handle.leadership().await.unwrap();
+    for _ in 0..600 {
+        sleep(ms(100)).await;
+        assert!(
+            leadership.remaining() >= s(8) - ms(5),
+            "{:?}",
+            leadership.remaining()
+        );
+    }
+}

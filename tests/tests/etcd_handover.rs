@@ -1,0 +1,77 @@
+//! A graceful hand-over on a real etcd is one watch event and one swap.
+
+use std::error::Error;
+use std::time::Duration;
+
+use leaderelection_etcd::EtcdConnection;
+use leaderelection_tests::candidate::{Candidate, LEASE, RETRY_PERIOD};
+use leaderelection_tests::servers::Etcd;
+use leaderelection_tests::time::now;
+
+type TestResult = Result<(), Box<dyn Error>>;
+
+const HANDOVERS: usize = 20;
+
+/// SAFETY 12 and 10: who stops releases, and who watches leads at once; the token grows from term to term (SAFETY 19).
+#[tokio::test]
+async fn a_graceful_handover_takes_milliseconds_not_a_polling_period() -> TestResult {
+    let etcd = Etcd::start()?;
+    let candidate = async |number: usize| -> Result<Candidate, Box<dyn Error>> {
+        let connection = EtcdConnection::connect([etcd.endpoint()]).await?;
+        Ok(Candidate::start(
+            connection.lock("leader")?,
+            &format!("candidate-{number}"),
+        )?)
+    };
+    let mut leader = candidate(0).await?;
+    let mut leadership = leader.leads(LEASE).await?;
+    let mut took = Vec::new();
+    for number in 1..=HANDOVERS {
+        let mut next = candidate(number).await?;
+        // It follows: it has seen who leads, and its watch is open.
+        next.event(LEASE, "the leader seen", |event| {
+            matches!(event, leaderelection::Event::Noticed(_)).then_some(())
+        })
+        .await;
+        leaderelection_tests::time::sleep(Duration::from_millis(50)).await;
+
+        let token = leadership.token();
+        let asked = now();
+        let shutdown = leader.handle.shutdown();
+        drop(leadership);
+        let (ended, next_leadership) = tokio::join!(shutdown, next.leads(LEASE));
+        took.push(now().since(asked));
+        ended?;
+        leadership = next_leadership?;
+        assert!(leadership.token() > token);
+        leader = next;
+    }
+    took.sort();
+    let (median, longest) = (took[HANDOVERS / 2], took[HANDOVERS - 1]);
+    println!("{HANDOVERS} graceful hand-overs: median {median:?}, longest {longest:?}");
+    assert!(median < Duration::from_millis(50), "{took:?}");
+    assert!(longest < RETRY_PERIOD, "{took:?}");
+    Ok(())
+}
+
+/// A step-down hands over too, and who stepped down stays a candidate (SAFETY 14).
+#[tokio::test]
+async fn a_step_down_hands_over_and_back() -> TestResult {
+    let etcd = Etcd::start()?;
+    let connection = EtcdConnection::connect([etcd.endpoint()]).await?;
+    let one = Candidate::start(connection.lock("leader")?, "one")?;
+    let leadership = one.leads(LEASE).await?;
+    let mut two = Candidate::start(connection.lock("leader")?, "two")?;
+    two.event(LEASE, "the leader seen", |event| {
+        matches!(event, leaderelection::Event::Noticed(_)).then_some(())
+    })
+    .await;
+    one.handle.step_down();
+    leadership.stop_requested().await;
+    drop(leadership);
+    let leadership = two.leads(LEASE).await?;
+    two.handle.step_down();
+    drop(leadership);
+    one.leads(LEASE).await?;
+    Ok(())
+}

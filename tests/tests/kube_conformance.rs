@@ -1,0 +1,79 @@
+//! The lock on a real kube-apiserver runs the whole suite.
+//!
+//! The lock goes through a proxy, which disturbs what the suite asks it to; its peer and the side doors go around it.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use async_trait::async_trait;
+use leaderelection_conformance::{Door, Fixture, Subject, suite};
+use leaderelection_kube::KubeConnection;
+use leaderelection_tests::faults::{Proxy, Way};
+use leaderelection_tests::kube_door::{KubeDoor, connect_through};
+use leaderelection_tests::servers::KubeApiserver;
+
+suite!(kube_endpoints, OneNamespacePerCase);
+
+const NAME: &str = "leader";
+
+struct OneNamespacePerCase;
+
+#[async_trait]
+impl Fixture for OneNamespacePerCase {
+    async fn fresh(&self, case: &'static str) -> Result<Subject, String> {
+        fresh(case).await.map_err(|error| error.to_string())
+    }
+}
+
+async fn fresh(case: &'static str) -> Result<Subject, Box<dyn std::error::Error>> {
+    let server = KubeApiserver::shared()?;
+    let namespace = server.namespace(case)?;
+    let proxy = Proxy::before(server.url().trim_start_matches("https://"))?;
+    let disturbed = connect_through(&server.kubeconfig(), &proxy.endpoint()).await?;
+    let direct = KubeConnection::from_kubeconfig(server.kubeconfig()).await?;
+    let door = KubeConnection::from_kubeconfig(server.kubeconfig()).await?;
+    Ok(Subject::new(disturbed.endpoints(&namespace, NAME)?)
+        .with_peer(direct.endpoints(&namespace, NAME)?)
+        .with_side_door(Doors {
+            door: KubeDoor::new(door.client().clone(), namespace, NAME),
+            proxy,
+            lose_the_request: AtomicBool::new(false),
+        }))
+}
+
+struct Doors {
+    door: KubeDoor,
+    proxy: Proxy,
+    /// Else the reply; each in turn.
+    lose_the_request: AtomicBool,
+}
+
+fn done<T>(result: Result<T, kube::Error>) -> Result<Door, String> {
+    result.map(|_| Door::Done).map_err(|error| error.to_string())
+}
+
+#[async_trait]
+impl leaderelection_conformance::SideDoor for Doors {
+    async fn delete(&self) -> Result<Door, String> {
+        done(self.door.delete().await)
+    }
+
+    async fn put_raw(&self, bytes: &[u8]) -> Result<Door, String> {
+        let text = std::str::from_utf8(bytes).map_err(|error| error.to_string())?;
+        done(self.door.put(text).await)
+    }
+
+    async fn put_empty(&self) -> Result<Door, String> {
+        done(self.door.put(None).await)
+    }
+
+    async fn touch(&self) -> Result<Door, String> {
+        done(self.door.touch().await)
+    }
+
+    async fn disturb_next_swap(&self) -> Result<Door, String> {
+        let request = self.lose_the_request.fetch_xor(true, Ordering::Relaxed);
+        self.proxy
+            .lose_next(if request { Way::Request } else { Way::Reply });
+        Ok(Door::Done)
+    }
+}
