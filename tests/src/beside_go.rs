@@ -176,6 +176,11 @@ impl<'a> Stage<'a> {
 }
 
 impl Candidate {
+    /// Its identity in the record.
+    pub fn identity(&self) -> &str {
+        &self.identity
+    }
+
     /// Whose it is.
     pub fn side(&self) -> Side {
         match self.process {
@@ -357,7 +362,11 @@ fn chain(
         next.follows(&leader)?;
         let kill = prepare(stage, round, &leader)?;
         if next.stirred(false)? {
-            return Err(format!("round {round}: {next:?} works beside {leader:?}").into());
+            return Err(format!(
+                "round {round}: {} works beside {}",
+                next.identity, leader.identity
+            )
+            .into());
         }
         let from = leader.side();
         let (asked, ended) = if kill {

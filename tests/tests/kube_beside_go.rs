@@ -1,7 +1,11 @@
 //! One election on one Endpoints object of a real kube-apiserver, shared by real `leaderelect run` processes and
 //! client-go's elector (v0.23.17): it goes back and forth, nobody starts early, and nobody is robbed.
 
-#![expect(clippy::unwrap_used, reason = "a failing assertion is how a test speaks")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a failing assertion is how a test speaks"
+)]
 
 use std::error::Error;
 use std::time::Duration;
@@ -155,9 +159,16 @@ fn holds(holder: Side) -> Result<String, Box<dyn Error>> {
     let settled = Moment::now();
     while Moment::now().since(settled) < HOLD.as_secs_f64() * 1e3 {
         wait(RETRY / 4);
-        assert!(!leader.stirred(true)?, "a renewing holder was robbed: {leader:?}");
+        let robbed = leader.stirred(true)?;
+        assert!(!robbed, "a renewing holder was robbed: {}", leader.identity());
         for follower in &mut followers {
-            assert!(!follower.stirred(false)?, "{follower:?} works beside {leader:?}");
+            let works = follower.stirred(false)?;
+            assert!(
+                !works,
+                "{} works beside {}",
+                follower.identity(),
+                leader.identity()
+            );
         }
     }
     let [ours, go] = before;
