@@ -4,7 +4,7 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
-use leaderelection::election::{Election, Input, Read, Shift, Variant};
+use leaderelection::election::{Input, Read, Shift, Variant};
 use leaderelection::{EmptyIdentity, LockErrorKind, Moment, MonoTime, Swap};
 use stateright::{Model, Property};
 
