@@ -61,21 +61,27 @@ impl Election {
         if newest.is_some_and(|newest| version < newest)
             || (newest == Some(version) && attempt.known == newest)
         {
-            // Old news; or, where nothing newer was heard meanwhile, a store that has gone back (SAFETY 19).
-            if attempt.known == newest {
-                self.went_back(now, Some(version));
+            if attempt.known != newest {
+                // Something newer was heard meanwhile.
+                return;
             }
-            return;
+            if self.seen.sure >= Some(version) {
+                self.went_back(now, Some(version));
+                return;
+            }
+            // Only a watch has shown a higher version, and the store itself does not know it (SAFETY 19).
+            self.attempts.forget_all();
         }
         self.seen.sure = self.seen.sure.max(Some(version));
         let Attempt {
             purpose,
             expected,
             record,
+            known: attempt_known,
             ..
         } = attempt;
         let content = Content::Record(record.clone());
-        if newest == Some(version) {
+        if newest == Some(version) && attempt_known != newest {
             self.confirmed(
                 now,
                 Pending::new(purpose, expected, record, valid_until),
@@ -84,7 +90,7 @@ impl Election {
             return;
         }
         let on_newest = expected == Expected::Absent || self.expected() == Some(expected);
-        self.attempts.resolve(&content);
+        self.attempts.resolve(now.mono, &content);
         if on_newest {
             self.seen.version = Some(version);
             self.seen.went_back = false;
@@ -122,7 +128,8 @@ impl Election {
         retry_after: Option<Duration>,
     ) {
         self.swap_answered(now, attempt);
-        if kind != LockErrorKind::Ambiguous {
+        // An older attempt's refusal says nothing of one that was sent on a newer version, be its record equal.
+        if kind != LockErrorKind::Ambiguous && self.expected() == Some(attempt.expected) {
             self.attempts.refused(attempt.expected, &attempt.record);
         }
         if let Some(retry_after) = retry_after {

@@ -7,7 +7,8 @@ use crate::lock::{Content, Expected};
 use crate::moment::MonoTime;
 use crate::record::LeaderElectionRecord;
 
-/// More are never pending: a retry beyond them repeats the last record, which needs no entry of its own.
+/// More are never pending, and one of them is a release: a retry beyond them repeats the last record, which needs no entry
+/// of its own.
 pub(super) const MOST_PENDING: usize = 8;
 
 /// Swaps that may have landed or may still land. All that name a version name the newest one known, so any newer
@@ -41,6 +42,11 @@ impl Pending {
             repeated: false,
         }
     }
+
+    /// A create that may land any time, but whose lease would be over: its record is waited out like a twin's.
+    fn is_late(&self, now: MonoTime) -> bool {
+        self.creates && self.valid_until <= now
+    }
 }
 
 impl Attempts {
@@ -48,12 +54,17 @@ impl Attempts {
     /// `None`: nothing may be sent.
     pub(super) fn note(
         &mut self,
+        now: MonoTime,
         purpose: Purpose,
         expected: Expected,
         record: Arc<LeaderElectionRecord>,
         valid_until: MonoTime,
     ) -> Option<Arc<LeaderElectionRecord>> {
         let creates = expected == Expected::Absent;
+        // A create that is as old as a lease is forgotten, but not before its record can no longer be written again: an
+        // equal one, sent later, must not give it a younger lease.
+        self.0
+            .retain(|pending| !pending.is_late(now) || pending.record == record);
         let same = |pending: &Pending| pending.purpose == purpose && pending.creates == creates;
         if let Some(pending) = self
             .0
@@ -63,7 +74,13 @@ impl Attempts {
             pending.repeated = true;
             return Some(record);
         }
-        if self.0.len() < MOST_PENDING {
+        // One place is kept for a release.
+        let most = if purpose == Purpose::Release {
+            MOST_PENDING
+        } else {
+            MOST_PENDING - 1
+        };
+        if self.0.len() < most {
             self.0
                 .push(Pending::new(purpose, expected, Arc::clone(&record), valid_until));
             return Some(record);
@@ -75,14 +92,14 @@ impl Attempts {
 
     /// A newer version shows `content`: returns the attempt that brought it, if one did. None that names a version can
     /// land any more.
-    pub(super) fn resolve(&mut self, content: &Content) -> Option<Pending> {
+    pub(super) fn resolve(&mut self, now: MonoTime, content: &Content) -> Option<Pending> {
         let landed = match content {
             Content::Record(record) => self.0.iter().position(|pending| pending.record == *record),
             Content::Empty | Content::Unreadable(_) => None,
         };
         let landed = landed.map(|at| self.0.remove(at));
         self.forget_versioned();
-        landed
+        landed.filter(|pending| !pending.is_late(now))
     }
 
     /// Whether a swap that names the newest version is pending.
@@ -93,12 +110,6 @@ impl Attempts {
     /// Nothing that names a version can land any more.
     pub(super) fn forget_versioned(&mut self) {
         self.0.retain(|pending| pending.creates);
-    }
-
-    /// A create that is as old as a lease is forgotten; its record is waited out like a twin's if it lands after all.
-    pub(super) fn forget_creates(&mut self, now: MonoTime) {
-        self.0
-            .retain(|pending| !pending.creates || now < pending.valid_until);
     }
 
     /// The store said that this very attempt wrote nothing and never will.
@@ -114,11 +125,10 @@ impl Attempts {
     }
 
     /// Whether an acquisition may still land on this state.
-    pub(super) fn acquiring(&self, expected: Expected) -> bool {
+    pub(super) fn acquiring(&self, now: MonoTime, expected: Expected) -> bool {
         let creates = expected == Expected::Absent;
-        self.0
-            .iter()
-            .any(|pending| pending.purpose == Purpose::Acquire && pending.creates == creates)
+        let may = |pending: &Pending| pending.purpose == Purpose::Acquire && pending.creates == creates;
+        self.0.iter().any(|pending| may(pending) && !pending.is_late(now))
     }
 
     /// Forgets what no answer and no observation asks for, where nothing is refused: how often, what an acquisition that

@@ -4,8 +4,8 @@
 //! `sent + R` at the latest, and a claim leads only after L. Waiting first and creating then is not safe: the wait must
 //! lie behind the create.
 
-use super::Election;
 use super::io::ElectionEvent;
+use super::{Election, MissingRecord};
 use crate::identity::FencingToken;
 use crate::moment::{Moment, MonoTime};
 
@@ -41,6 +41,18 @@ impl Election {
         let waits = self.config.timing.waited_out(self.seen.last_seconds);
         if let Some(ripe_at) = self.held.as_mut().and_then(|held| held.ripe_at.as_mut()) {
             *ripe_at = now.mono.after(waits);
+        }
+    }
+
+    /// In strict mode a rival's record that was never renewed may be its create, landed once more after somebody else led and
+    /// the record was deleted: a new version of it is a new claim, whose wait begins again.
+    pub(super) fn restart_rival_claim(&mut self, now: Moment) {
+        let strict = self.config.missing_record == MissingRecord::ClaimThenLead;
+        let Some(record) = self.seen.record().filter(|_| strict && self.seen.follows()) else {
+            return;
+        };
+        if record.acquire_time == record.renew_time {
+            self.wait_out(now, record.lease_duration_seconds);
         }
     }
 

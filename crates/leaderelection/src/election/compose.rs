@@ -8,8 +8,10 @@ use super::ElectionConfig;
 use crate::lock::Content;
 use crate::record::LeaderElectionRecord;
 
-/// 9999-12-31T23:59:59Z: no client reads a later year, so no clock is followed beyond it.
+/// 9999-12-31T23:59:59Z: no client reads a later year.
 const LAST_SECOND: i64 = 253_402_300_799;
+/// 9999-01-01T00:00:00Z: no clock is followed into the last year, so that the seconds of a term have room to grow.
+const LAST_FOLLOWED: i64 = 253_370_764_800;
 /// 0001-01-01T00:00:00Z, Go's zero time, which it writes as null.
 const FIRST_SECOND: i64 = -62_135_596_800;
 
@@ -19,7 +21,7 @@ fn at_second(second: i64) -> DateTime<Utc> {
 
 /// The wall clock in the whole seconds that a record holds.
 fn whole(wall: DateTime<Utc>) -> DateTime<Utc> {
-    at_second(wall.trunc_subsecs(0).timestamp())
+    at_second(wall.trunc_subsecs(0).timestamp().min(LAST_FOLLOWED))
 }
 
 /// A record that begins a term or a claim. A create has no base and writes transitions 0; every other acquisition adds
@@ -55,11 +57,10 @@ pub(super) fn acquisition(
 pub(super) fn renewal(base: &LeaderElectionRecord, wall: DateTime<Utc>) -> Arc<LeaderElectionRecord> {
     let wall = whole(wall).timestamp();
     let last = base.renew_time.map_or(wall - 1, |time| time.timestamp());
-    // A base at the end of year 9999 cannot be exceeded: it is not followed, and the record must change all the same.
+    // A term that has renewed through the whole of year 9999 starts over: the record must change all the same.
     let next = match wall.max(last.saturating_add(1)) {
         next if next <= LAST_SECOND => next,
-        _ if wall != last => wall,
-        _ => last - 1,
+        _ => wall,
     };
     Arc::new(LeaderElectionRecord {
         renew_time: Some(at_second(next)),

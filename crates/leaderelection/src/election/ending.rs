@@ -121,17 +121,17 @@ impl Election {
     }
 
     /// Whether a record of this process stands, or may yet land, that others would have to wait for.
-    fn leaves_something(&self) -> bool {
+    fn leaves_something(&self, now: Moment) -> bool {
         self.seen.own_held()
             || self
                 .expected()
-                .is_some_and(|expected| self.attempts.acquiring(expected))
+                .is_some_and(|expected| self.attempts.acquiring(now.mono, expected))
     }
 
     /// Frees one's own record, or the base of one's own pending acquisition, and nothing else: never a successor's.
     pub(super) fn advance_release(&mut self, now: Moment) {
         let Some(release) = &self.release else { return };
-        if !self.leaves_something() {
+        if !self.leaves_something(now) {
             let freed = self.seen.own && self.seen.record().is_some_and(|record| record.is_free());
             self.end_release(now, freed.then_some(ElectionEvent::Released));
             return;
@@ -173,7 +173,7 @@ impl Election {
         if !matches!(self.ending, Ending::Stop(_)) || self.work != Work::None || self.release.is_some() {
             return;
         }
-        if self.leaves_something() && !self.release_tried {
+        if self.leaves_something(now) && !self.release_tried {
             self.begin_release(now, Duration::ZERO);
             self.advance_release(now);
         }

@@ -131,7 +131,6 @@ impl Election {
     /// Ends what has run out. Runs before every input: a success that arrives with the deadline passed finds the term
     /// over (SAFETY 1, SAFETY 22).
     pub(super) fn expire(&mut self, now: Moment) {
-        self.attempts.forget_creates(now.mono);
         let Some(held) = &self.held else { return };
         if now.mono < held.lost_at(&self.config) {
             return;

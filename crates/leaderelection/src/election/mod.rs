@@ -269,7 +269,10 @@ impl Election {
         let timing = &self.config.timing;
         let valid_until = now.mono.after(timing.renew_deadline());
         self.write_at = now.mono.after(timing.retry_period());
-        match self.attempts.note(purpose, expected, record, valid_until) {
+        match self
+            .attempts
+            .note(now.mono, purpose, expected, record, valid_until)
+        {
             Some(record) => {
                 self.cas_busy_until = now.mono.after(timing.attempt_timeout());
                 let known = self.seen.version;

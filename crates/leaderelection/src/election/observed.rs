@@ -220,7 +220,7 @@ impl Election {
     /// A newer version: what brought it, and what does it mean for whom?
     fn newer(&mut self, now: Moment, version: Version, content: Content) {
         let interrupted = self.attempts.any_versioned();
-        let equal = self.attempts.resolve(&content);
+        let equal = self.attempts.resolve(now.mono, &content);
         let perhaps_own = equal.is_some();
         let mut landed = equal.filter(|pending| self.proves_own(pending.purpose));
         if let (Some(pending), true) = (&mut landed, self.broken(Variant::ReadBackExtends)) {
@@ -235,6 +235,7 @@ impl Election {
             // Somebody changed a label: the version moves, no lease does, neither one's own (SAFETY 9) nor the rival's
             // (SAFETY 5). But a claim cannot tell it from its own create, landed once more after a deletion (SAFETY 18).
             self.restart_claim(now);
+            self.restart_rival_claim(now);
             if interrupted {
                 // What was on its way named the version before and cannot land: say it again on this one, now.
                 (self.write_at, self.cas_busy_until) = (now.mono, now.mono);

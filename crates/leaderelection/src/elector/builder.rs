@@ -1,6 +1,7 @@
 //! Setting up an elector.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::broadcast;
 
@@ -99,6 +100,8 @@ impl LeaderElectorBuilder {
     pub fn build(self) -> Result<LeaderElector, ElectionError> {
         let identity = self.identity?;
         let config = ElectionConfig {
+            // Never more than a tenth of the deadline: short leases are for tests, but they work.
+            timer_lead: TIMER_LEAD.min(self.timing.renew_deadline() / 10),
             timing: self.timing,
             exclusive_identity: self.exclusive_identity,
             missing_record: self.missing_record,
@@ -115,6 +118,9 @@ impl LeaderElectorBuilder {
         })
     }
 }
+
+/// By how much the end of the work is armed early.
+const TIMER_LEAD: Duration = Duration::from_millis(2);
 
 /// FNV-1a of the identity.
 fn seed_of(identity: &str) -> u64 {

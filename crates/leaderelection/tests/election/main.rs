@@ -16,6 +16,7 @@ mod ending;
 mod missing;
 mod own_lease;
 mod rival_lease;
+mod schedules;
 mod store;
 mod who;
 mod writing;
