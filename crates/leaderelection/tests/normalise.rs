@@ -213,7 +213,7 @@ impl Side {
 }
 
 fn wall(second: i64) -> DateTime<Utc> {
-    DateTime::from_timestamp(second, 0).unwrap()
+    DateTime::from_timestamp(second, 0).unwrap_or_default()
 }
 
 /// What a machine whose everything is shifted down asks for where the other asks for `output`.

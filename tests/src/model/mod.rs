@@ -7,6 +7,7 @@
 //!   world     the store and two seats: one state, normalised, so that there are finitely many for all time
 //!     store   the record and what it was up to two versions ago
 //!     seat    one candidate: its machine, its work, its calls on their way
+//!     places  which worlds are one
 //!      |
 //!   action    what the adversary may do next
 //!      |
@@ -24,6 +25,7 @@
 
 pub mod action;
 pub mod check;
+pub mod places;
 pub mod seat;
 pub mod setting;
 pub mod store;

@@ -141,9 +141,7 @@ impl Seat {
         });
         self.calls.dedup();
     }
-}
 
-impl Seat {
     /// A sender that has waited long enough has gone on: then the answer says no more than a look at the store, which it
     /// is shown anyway.
     fn forget_impatience(&mut self, spans: Spans, store: &Store) {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use leaderelection::election::{Election, ElectionConfig, Variant};
 use leaderelection::{EmptyIdentity, Identity, LeaseTiming};
 
-use super::world::Alike;
+use super::places::Alike;
 
 /// The two candidates, by their seats.
 pub const SEATS: [usize; 2] = [0, 1];
@@ -58,6 +58,25 @@ pub(super) struct Spans {
     pub(super) oldest: Duration,
 }
 
+/// Candidates that know nothing yet, for one seat.
+#[derive(Debug, Clone)]
+pub(super) struct Lives {
+    pub(super) first: Election,
+    /// None where the name is kept.
+    others: Vec<Election>,
+}
+
+impl Lives {
+    /// One whose name is unused, or the only one.
+    pub(super) fn next(&self, unused: impl Fn(&str) -> bool) -> Option<&Election> {
+        if self.others.is_empty() {
+            return Some(&self.first);
+        }
+        let mut all = std::iter::once(&self.first).chain(&self.others);
+        all.find(|life| unused(life.identity().as_str()))
+    }
+}
+
 /// One world to be checked.
 #[derive(Debug, Clone)]
 pub struct Setting {
@@ -85,8 +104,8 @@ enum Names {
     Unique,
 }
 
-/// So many names take turns where a name is new in every life. One is used again only when it is mentioned nowhere.
-const LIVES: [u8; 4] = [0, 1, 2, 3];
+/// So many more names take turns where a name is new in every life. One is used again only when it is mentioned nowhere.
+const LIVES: [u8; 3] = [1, 2, 3];
 
 impl Setting {
     /// Two equal candidates.
@@ -177,29 +196,32 @@ impl Setting {
         })
     }
 
-    /// Candidates that know nothing yet: for each seat those of its lives, by their names.
+    /// The candidates that take turns in each seat.
     ///
     /// # Errors
     /// Never: the names are not empty.
-    pub(super) fn machines(&self) -> Result<[Vec<(String, Election)>; 2], EmptyIdentity> {
+    pub(super) fn lives(&self) -> Result<[Lives; 2], EmptyIdentity> {
         let [first, second] = &self.configs;
-        Ok([self.lives('a', first)?, self.lives('b', second)?])
+        Ok([self.lives_of('a', first)?, self.lives_of('b', second)?])
     }
 
-    fn lives(&self, letter: char, config: &ElectionConfig) -> Result<Vec<(String, Election)>, EmptyIdentity> {
-        let life = |config: ElectionConfig| (config.identity.as_str().to_owned(), Election::new(config));
-        if self.names != Names::Unique {
-            return Ok(vec![life(config.clone())]);
-        }
-        LIVES
-            .iter()
-            .map(|number| {
-                let identity = Identity::known_unique(format!("{letter}{number}"))?;
-                Ok(life(ElectionConfig {
-                    identity,
-                    ..config.clone()
-                }))
-            })
-            .collect()
+    fn lives_of(&self, letter: char, config: &ElectionConfig) -> Result<Lives, EmptyIdentity> {
+        let named = |number| {
+            let identity = Identity::known_unique(format!("{letter}{number}"))?;
+            Ok(Election::new(ElectionConfig {
+                identity,
+                ..config.clone()
+            }))
+        };
+        Ok(match self.names {
+            Names::Own | Names::Twins => Lives {
+                first: Election::new(config.clone()),
+                others: Vec::new(),
+            },
+            Names::Unique => Lives {
+                first: named(0)?,
+                others: LIVES.into_iter().map(named).collect::<Result<_, _>>()?,
+            },
+        })
     }
 }

@@ -1,15 +1,17 @@
 //! The world as one state, and what a step of the adversary makes of it.
 
-use leaderelection::election::{Election, Input, Read, Shift, Variant};
-use leaderelection::{EmptyIdentity, LockErrorKind, Moment, MonoTime, Swap};
-use stateright::{Model, Property};
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
+use leaderelection::election::{Input, Read, Shift, Variant};
+use leaderelection::{EmptyIdentity, LockErrorKind, Moment, MonoTime, Swap};
+use stateright::{Model, Property};
+
 use super::action::{self, Action, Reply};
+use super::places::{Alike, either_way};
 use super::seat::{Call, Fate, Seat};
-use super::setting::{SEATS, Setting, Spans};
+use super::setting::{Lives, SEATS, Setting, Spans};
 use super::store::Store;
 
 /// That never two candidates are at work at once: what all of this is for.
@@ -24,17 +26,6 @@ pub const FIRST_LEADS: &str = "the first candidate can lead";
 pub const SECOND_LEADS: &str = "the second candidate can lead";
 /// That the model is not vacuous: a record that its holder released is taken over without a wait in between.
 pub const HAND_OVER: &str = "a release hands over";
-
-/// Whether the world is the same when the candidates have changed places.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Alike {
-    /// It is not: their durations differ.
-    No,
-    /// It is: they have one name.
-    Twins,
-    /// It is when they have changed their names too.
-    Renamed,
-}
 
 /// The store and both candidates.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,8 +44,7 @@ pub struct World {
 #[derive(Debug, Clone)]
 pub struct Checked {
     setting: Setting,
-    /// For each seat those of its lives, by their names.
-    machines: [Vec<(String, Election)>; 2],
+    lives: [Lives; 2],
     spans: [Spans; 2],
 }
 
@@ -65,7 +55,7 @@ impl Checked {
     /// Never: the names are not empty.
     pub fn new(setting: Setting) -> Result<Self, EmptyIdentity> {
         Ok(Self {
-            machines: setting.machines()?,
+            lives: setting.lives()?,
             spans: setting.spans(),
             setting,
         })
@@ -78,11 +68,8 @@ impl Checked {
             Store::released()
         };
         let now = moment(0, &store);
-        let seats = self.machines.each_ref().map(|lives| {
-            let [(_, fresh), ..] = lives.as_slice() else {
-                unreachable!("a seat has a life")
-            };
-            let mut seat = Seat::new(fresh.clone());
+        let seats = self.lives.each_ref().map(|lives| {
+            let mut seat = Seat::new(lives.first.clone());
             seat.feed(now, Input::Wake, self.setting.on_their_way);
             seat
         });
@@ -179,12 +166,8 @@ impl Checked {
 
     /// Another process takes the place of the one that is gone, whether it left or was killed.
     fn crash(&self, world: &mut World, seat: usize) -> Option<()> {
-        let lives = self.machines.get(seat)?;
-        let fresh = match lives.as_slice() {
-            [(_, only)] => only,
-            lives => &lives.iter().find(|(name, _)| !world.mentions(name))?.1,
-        };
-        world.seats.get_mut(seat)?.crash(fresh.clone());
+        let fresh = self.lives.get(seat)?.next(|name| !world.mentions(name))?.clone();
+        world.seats.get_mut(seat)?.crash(fresh);
         self.feed(world, seat, 0, Input::Wake)?;
         Some(())
     }
@@ -259,63 +242,8 @@ fn answer(world: &mut World, seat: usize, call: usize, reply: Reply) -> Option<I
 
 impl Hash for World {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        let [first, second] = &self.seats;
-        let seen = |seats, renamed| seen_from(&self.store, seats, renamed);
-        let as_they_sit = seen([first, second], false);
-        let least = match self.alike {
-            Alike::No => as_they_sit,
-            Alike::Twins => as_they_sit.min(seen([second, first], false)),
-            Alike::Renamed => as_they_sit.min(seen([second, first], true)),
-        };
-        state.write_u64(least);
+        state.write_u64(either_way(self.alike, &self.store, &self.seats));
         self.lost_to_the_past.hash(state);
-    }
-}
-
-fn seen_from(store: &Store, seats: [&Seat; 2], renamed: bool) -> u64 {
-    let mut hasher = Renaming {
-        hasher: DefaultHasher::new(),
-        renamed,
-    };
-    store.hash(&mut hasher);
-    seats.hash(&mut hasher);
-    hasher.finish()
-}
-
-/// Hashes as if the candidates had changed their names.
-struct Renaming {
-    hasher: DefaultHasher,
-    renamed: bool,
-}
-
-impl Hasher for Renaming {
-    fn finish(&self) -> u64 {
-        self.hasher.finish()
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        match bytes {
-            [b'a', number] if self.renamed => self.hasher.write(&[b'b', *number]),
-            [b'b', number] if self.renamed => self.hasher.write(&[b'a', *number]),
-            bytes => self.hasher.write(bytes),
-        }
-    }
-
-    // Numbers are no names.
-    fn write_u8(&mut self, number: u8) {
-        self.hasher.write_u8(number);
-    }
-    fn write_u16(&mut self, number: u16) {
-        self.hasher.write_u16(number);
-    }
-    fn write_u32(&mut self, number: u32) {
-        self.hasher.write_u32(number);
-    }
-    fn write_u64(&mut self, number: u64) {
-        self.hasher.write_u64(number);
-    }
-    fn write_usize(&mut self, number: usize) {
-        self.hasher.write_usize(number);
     }
 }
 
@@ -344,7 +272,9 @@ impl World {
             return false;
         };
         let works = self.seats.iter().any(|seat| seat.working);
-        works && free.is_free() && !new.is_free() && new.holder_identity != old.holder_identity
+        // Twins cannot be told apart by their records.
+        let another = self.alike == Alike::Twins || new.holder_identity != old.holder_identity;
+        works && !new.is_free() && free.is_free() && !old.is_free() && another
     }
 }
 
