@@ -65,12 +65,9 @@ impl Attempts {
         // equal one, sent later, must not give it a younger lease.
         self.0
             .retain(|pending| !pending.is_late(now) || pending.record == record);
-        let same = |pending: &Pending| pending.purpose == purpose && pending.creates == creates;
-        if let Some(pending) = self
-            .0
-            .iter_mut()
-            .find(|pending| same(pending) && pending.record == record)
-        {
+        // An equal record is one attempt, whatever each was for: only the earliest send counts.
+        let equal = |pending: &&mut Pending| pending.creates == creates && pending.record == record;
+        if let Some(pending) = self.0.iter_mut().find(equal) {
             pending.repeated = true;
             return Some(record);
         }
@@ -85,7 +82,8 @@ impl Attempts {
                 .push(Pending::new(purpose, expected, Arc::clone(&record), valid_until));
             return Some(record);
         }
-        let last = self.0.iter_mut().rev().find(|pending| same(pending))?;
+        let same = |pending: &&mut Pending| pending.purpose == purpose && pending.creates == creates;
+        let last = self.0.iter_mut().rev().find(same)?;
         last.repeated = true;
         Some(Arc::clone(&last.record))
     }

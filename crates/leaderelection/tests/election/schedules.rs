@@ -207,3 +207,46 @@ fn a_step_down_gives_a_claim_up() {
     "#]]
     .assert_eq(&bench.take_transcript());
 }
+
+/// SAFETY 9: the renewal of a claim that has ripened meanwhile and that of the term may be one record; the earliest send counts,
+/// and a refusal of the later one forgets nothing.
+#[test]
+fn a_claim_s_renewal_and_its_term_s_are_one_attempt() {
+    let mut bench = Bench::knowing(
+        ElectionConfig {
+            missing_record: ClaimThenLead,
+            ..config()
+        },
+        absent(None),
+    );
+    bench.hold_wall(0);
+    bench.done(0.1, 1);
+    for number in 1..=6u32 {
+        bench.wake(f64::from(number) * 2.0);
+        bench.done(f64::from(number) * 2.0, u64::from(number) + 1);
+    }
+    bench.wake(14.0);
+    let landed = bench.pending(8);
+    bench.swap_fails(14.1, Ambiguous);
+    bench.wake(15.1);
+    bench.take_transcript();
+    bench.wake(16.0);
+    bench.swap_fails(16.1, Unavailable);
+    bench.wake(18.0);
+    bench.conflict(18.1, landed);
+    expect![[r#"
+        16s: wake
+            AT RISK, valid until 22s
+            -> swap v7 to a/15@7#0, to Renew
+            wait until 21s
+        16.1s: Renew failed, unavailable
+            wait until 18s
+        18s: wake
+            -> swap v7 to a/15@7#0, to Renew
+            wait until 22s
+        18.1s: Renew in conflict with v8 a/15@7#0
+            valid until 24s
+            AT RISK, valid until 24s
+            wait until 20s
+    "#]].assert_eq(&bench.take_transcript());
+}
