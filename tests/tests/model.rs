@@ -134,10 +134,7 @@ fn caught_own_duration_alone() -> Result<(), EmptyIdentity> {
 /// in the tick in which the renewal is sent.
 #[test]
 fn caught_read_back_extends() -> Result<(), EmptyIdentity> {
-    let longer = Ticks {
-        deadline: 3,
-        ..SHORT
-    };
+    let longer = Ticks { deadline: 3, ..SHORT };
     let setting = setting(EQUAL, longer)?.broken(Variant::ReadBackExtends);
     caught("ReadBackExtends", ONE_LEADER, setting)
 }
