@@ -144,7 +144,7 @@ impl LeaseTiming {
     }
 
     /// Durations that nobody checked, so that the project's own checks can show what an unsafe lease leads to: Go's three
-    /// and σ.
+    /// and σ. A call may take a retry period, so that all deadlines are multiples of what is given.
     #[cfg(feature = "unsound-variants")]
     #[doc(hidden)]
     pub fn unchecked(
@@ -158,6 +158,7 @@ impl LeaseTiming {
             renew_deadline,
             retry_period,
             stop_grace,
+            attempt_timeout: Some(retry_period),
             ..Self::default()
         }
     }
