@@ -1,0 +1,212 @@
+//! The driver's part: feeds one machine, does what it says, and checks what it must never say.
+
+use std::collections::VecDeque;
+
+use leaderelection::election::{Input, Output, TermChange};
+use leaderelection::{FencingToken, LockErrorKind, MonoTime};
+
+use crate::candidate::Work;
+use crate::random::{MILLISECOND, SECOND};
+use crate::story;
+use crate::world::{Event, World};
+
+/// Times of the world are rounded to nanoseconds of clocks that run at other rates. Less than this is no overlap.
+const ROUNDING: i64 = 1000;
+
+impl World {
+    /// Tells a machine something, and does all that it asks for.
+    pub(crate) fn tell(&mut self, who: usize, input: Input) {
+        if self.candidates[who].ended {
+            return;
+        }
+        self.note(|| format!("c{who} <- {}", story::input(&input)));
+        let now = self.candidates[who].moment(self.time);
+        let last = self.candidates[who].last_told.replace(now.mono);
+        assert!(
+            last <= Some(now.mono),
+            "the simulation turned the clock of c{who} back"
+        );
+        // What follows at once from an output is told after the outputs are drained, as the machine demands.
+        let mut inputs = VecDeque::from([input]);
+        while let Some(input) = inputs.pop_front() {
+            self.candidates[who].election.handle(now, input);
+            let mut outputs = 0;
+            loop {
+                outputs += 1;
+                assert!(outputs < 1000, "c{who} has something to do without end");
+                let output = self.candidates[who].election.poll();
+                if let Output::WaitUntil(until) = output {
+                    self.wait(who, now.mono, until);
+                    break;
+                }
+                self.note(|| format!("   c{who} -> {}", story::output(&output)));
+                self.obey(who, output, &mut inputs);
+            }
+        }
+    }
+
+    /// Arms the timer. Timers fire late, never early: by up to 2 ms, and at times by up to 3 s.
+    fn wait(&mut self, who: usize, now: MonoTime, until: MonoTime) {
+        if until < now {
+            let time = story::seconds(self.time);
+            self.busy.push(format!(
+                "{time}: c{who} waits until {until:?}, and now is {now:?}"
+            ));
+        }
+        self.candidates[who].timer += 1;
+        if until == MonoTime::NEVER {
+            return;
+        }
+        let late = match self.random.below(20) {
+            0 => self.random.time_below(3 * SECOND),
+            _ => self.random.time_below(3 * MILLISECOND),
+        };
+        let candidate = &self.candidates[who];
+        let (life, timer) = (candidate.life, candidate.timer);
+        let time = candidate.time_of(until).max(self.time) + late;
+        if time < i64::MAX / 8 {
+            self.at(time, Event::TimerFires { who, life, timer });
+        }
+    }
+
+    fn obey(&mut self, who: usize, output: Output, inputs: &mut VecDeque<Input>) {
+        match output {
+            Output::Get(read) => self.send_read(who, read),
+            Output::Cas(attempt) => self.send_swap(who, attempt),
+            Output::RestartWatch => self.restart_watch(who, inputs),
+            Output::Term(TermChange::Start {
+                token, valid_until, ..
+            }) => self.start(who, token, valid_until),
+            Output::Term(TermChange::ValidUntil(valid_until)) => {
+                let Some(work) = &mut self.candidates[who].work else {
+                    panic!("c{who} renews a term whose work is gone");
+                };
+                assert!(
+                    valid_until > work.valid_until,
+                    "a renewal shortens the term of c{who}"
+                );
+                work.valid_until = valid_until;
+                self.arm_lease(who);
+            }
+            // Some work hears that it should stop; other work goes on until it is dropped.
+            Output::Term(TermChange::Drain(_) | TermChange::Lost { .. }) => {
+                if self.random.chance(60) {
+                    self.work_ends_within(who, self.lease);
+                }
+            }
+            Output::Term(TermChange::Drop) => {
+                if self.candidates[who].work.take().is_some() {
+                    inputs.push_back(Input::WorkEnded);
+                }
+            }
+            Output::Ended => {
+                assert!(self.candidates[who].work.is_none(), "c{who} ends at work");
+                self.candidates[who].ended = true;
+                let time = self.time + self.delay();
+                let life = self.candidates[who].life;
+                self.at(time, Event::ComesBack { who, life });
+            }
+            Output::Term(TermChange::AtRisk(_)) | Output::Event(_) | Output::WaitUntil(_) => {}
+        }
+    }
+
+    fn restart_watch(&mut self, who: usize, inputs: &mut VecDeque<Input>) {
+        self.candidates[who].watch = None;
+        self.candidates[who].watches += 1;
+        if !self.perils.watches {
+            inputs.push_back(Input::WatchUnsupported);
+        } else if self.random.chance(25) {
+            let time = self.time + self.delay();
+            let refused = Input::WatchEnded(Some(LockErrorKind::Unavailable));
+            self.tell_at(time, who, self.candidates[who].life, refused);
+        } else {
+            let candidate = &mut self.candidates[who];
+            candidate.watch = Some(candidate.watches);
+            inputs.push_back(Input::WatchStarted);
+        }
+    }
+
+    /// A term begins: nobody else may be at work, nor go on to be (the theorem), and its token is the greatest
+    /// (SAFETY 19).
+    fn start(&mut self, who: usize, token: FencingToken, valid_until: MonoTime) {
+        assert!(
+            self.candidates[who].work.is_none(),
+            "c{who} starts while it works"
+        );
+        self.terms += 1;
+        self.candidates[who].term += 1;
+        self.candidates[who].work = Some(Work {
+            token: token.get(),
+            valid_until,
+        });
+        let mut wrong = Vec::new();
+        for (other, candidate) in self.candidates.iter().enumerate() {
+            let Some(work) = candidate.work.filter(|_| other != who) else {
+                continue;
+            };
+            let left = candidate.time_of(candidate.gone_by(work)) - self.time;
+            if left > ROUNDING {
+                wrong.push(format!(
+                    "{}: c{who} starts (token {token}) while c{other} works (token {}), which may go on for {} s",
+                    story::seconds(self.time),
+                    work.token,
+                    story::seconds(left)
+                ));
+            }
+        }
+        if token.get() <= self.greatest_token {
+            wrong.push(format!(
+                "{}: c{who} starts with token {token} after a term with token {}",
+                story::seconds(self.time),
+                self.greatest_token
+            ));
+        }
+        for violation in wrong {
+            self.note(|| format!("VIOLATION {violation}"));
+            self.violations.push(violation);
+        }
+        self.greatest_token = self.greatest_token.max(token.get());
+        self.arm_lease(who);
+        if self.random.chance(30) {
+            self.work_ends_within(who, 4 * self.lease);
+        }
+    }
+
+    fn arm_lease(&mut self, who: usize) {
+        let candidate = &self.candidates[who];
+        let (life, term) = (candidate.life, candidate.term);
+        let time = candidate.time_of(candidate.gone_by(candidate.work.unwrap()));
+        self.at(time, Event::LeaseIsOver { who, life, term });
+    }
+
+    fn work_ends_within(&mut self, who: usize, limit: i64) {
+        let time = self.time + self.random.time_below(limit);
+        let candidate = &self.candidates[who];
+        let (life, term) = (candidate.life, candidate.term);
+        self.at(time, Event::WorkEnds { who, life, term });
+    }
+
+    /// The driver drops the work by the clock, whether or not the machine was woken in time (SAFETY 2, SAFETY 13).
+    pub(crate) fn lease_is_over(&mut self, who: usize) {
+        let candidate = &mut self.candidates[who];
+        let Some(work) = candidate.work else { return };
+        if candidate.moment(self.time).mono >= candidate.gone_by(work) {
+            candidate.work = None;
+            self.note(|| format!("c{who}'s work is dropped by the clock"));
+            self.tell(who, Input::WorkEnded);
+        }
+    }
+
+    pub(crate) fn work_ends(&mut self, who: usize) {
+        if self.candidates[who].work.take().is_some() {
+            self.note(|| format!("c{who}'s work ends"));
+            self.tell(who, Input::WorkEnded);
+        }
+    }
+
+    pub(crate) fn restart(&mut self, who: usize) {
+        self.candidates[who].restart();
+        self.note(|| format!("c{who} restarts"));
+        self.tell(who, Input::Wake);
+    }
+}
