@@ -248,5 +248,6 @@ fn a_claim_s_renewal_and_its_term_s_are_one_attempt() {
             valid until 24s
             AT RISK, valid until 24s
             wait until 20s
-    "#]].assert_eq(&bench.take_transcript());
+    "#]]
+    .assert_eq(&bench.take_transcript());
 }
