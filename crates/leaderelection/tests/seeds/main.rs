@@ -26,14 +26,11 @@
 //!   unlike any before. A foreign writer who names no holder does the harm of a deletion (SAFETY 18).
 //! - Clocks beyond the tolerated ratio, clocks that stop while the machine sleeps (SAFETY 3), and rates that change.
 //! - The elector, its tasks and real locks: here the driver is part of the simulation.
-<<<<<<< HEAD
-=======
 //!
 //! # What it catches
 //!
 //! Of the machine's broken variants (`election/variant.rs`), all but two turn it red within 2000 seeds. Those two it cannot
 //! see: `EveryVersionRestarts` only costs time, and `EqualWriteCounts` needs an equal write, which the machine never makes.
->>>>>>> fuzz
 
 #![allow(
     clippy::unwrap_used,
