@@ -40,7 +40,7 @@ enum Happens {
     StepDown,
 }
 
-/// What is seen of the lock, at a version.
+/// What is seen of the lock, at a version; 0 is the next after the newest so far.
 #[derive(Debug, Clone)]
 enum Look {
     Absent(Option<u64>),
@@ -51,8 +51,12 @@ enum Look {
     Own(u64, usize),
 }
 
+fn version() -> impl Strategy<Value = u64> {
+    prop_oneof![Just(0), 1..12u64]
+}
+
 fn look() -> impl Strategy<Value = Look> {
-    let version = 1..12u64;
+    let version = version().boxed();
     let record = (
         prop::sample::select(vec!["a", "b", "", " "]),
         0..5i64,
@@ -68,7 +72,7 @@ fn look() -> impl Strategy<Value = Look> {
         ..LeaderElectionRecord::default()
     });
     prop_oneof![
-        1 => prop::option::of(version.clone()).prop_map(Look::Absent),
+        3 => prop::option::of(version.clone()).prop_map(Look::Absent),
         1 => version.clone().prop_map(Look::Empty),
         1 => version.clone().prop_map(Look::Unreadable),
         6 => (version.clone(), record).prop_map(|(version, record)| Look::Record(version, record)),
@@ -77,7 +81,8 @@ fn look() -> impl Strategy<Value = Look> {
 }
 
 fn happens() -> impl Strategy<Value = Happens> {
-    let which = 0..4usize;
+    // Mostly the oldest call, so that claims are kept until they are ripe.
+    let which = prop_oneof![3 => Just(0), 1 => 0..4usize].boxed();
     let kind = prop::sample::select(vec![
         LockErrorKind::Ambiguous,
         LockErrorKind::Unavailable,
@@ -90,7 +95,7 @@ fn happens() -> impl Strategy<Value = Happens> {
         1 => Just(Happens::WatchEnded),
         3 => (which.clone(), look()).prop_map(|(which, look)| Happens::Read(which, look)),
         1 => which.clone().prop_map(Happens::ReadFailed),
-        6 => (which.clone(), 1..12u64).prop_map(|(which, version)| Happens::Done(which, version)),
+        8 => (which.clone(), version()).prop_map(|(which, version)| Happens::Done(which, version)),
         2 => (which.clone(), prop::option::of(look())).prop_map(|(which, look)| Happens::Conflict(which, look)),
         2 => (which, kind).prop_map(|(which, kind)| Happens::Failed(which, kind)),
         1 => Just(Happens::WorkEnded),
@@ -114,6 +119,8 @@ struct Side {
     election: Election,
     reads: VecDeque<Read>,
     attempts: VecDeque<Attempt>,
+    /// The newest version so far.
+    newest: u64,
     /// By how much what it is shown is shifted.
     by: Shift,
 }
@@ -124,6 +131,7 @@ impl Side {
             election: Election::new(config.clone()),
             reads: VecDeque::new(),
             attempts: VecDeque::new(),
+            newest: 0,
             by,
         }
     }
@@ -165,10 +173,11 @@ impl Side {
                 kind: LockErrorKind::Unavailable,
                 retry_after: None,
             },
-            Happens::Done(which, version) => Input::Swapped {
-                attempt: self.attempts.remove(*which)?,
-                swap: Swap::Done(self.version(*version)),
-            },
+            Happens::Done(which, version) => {
+                let attempt = self.attempts.remove(*which)?;
+                let swap = Swap::Done(self.version(*version));
+                Input::Swapped { attempt, swap }
+            }
             Happens::Conflict(which, look) => {
                 let shown = look.as_ref().and_then(|look| self.observation(look));
                 let attempt = self.attempts.remove(*which)?;
@@ -186,7 +195,7 @@ impl Side {
         })
     }
 
-    fn observation(&self, look: &Look) -> Option<Observation> {
+    fn observation(&mut self, look: &Look) -> Option<Observation> {
         let (version, content) = match look {
             Look::Absent(as_of) => {
                 let as_of = as_of.map(|version| self.version(version));
@@ -207,7 +216,9 @@ impl Side {
         Some(Observation::Present { version, content })
     }
 
-    fn version(&self, version: u64) -> Version {
+    fn version(&mut self, version: u64) -> Version {
+        let version = if version == 0 { self.newest + 1 } else { version };
+        self.newest = self.newest.max(version);
         Version::new(VERSIONS + version - self.by.version)
     }
 }
@@ -266,7 +277,7 @@ fn shifted(output: Output, by: &Shift) -> Output {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(3_000))]
+    #![proptest_config(ProptestConfig::with_cases(20_000))]
 
     #[test]
     fn normalise_changes_nothing(
