@@ -196,7 +196,8 @@ impl LeaseTiming {
     }
 
     /// Sets what is added to the wait for a rival: RetryPeriod of the Go leaders in the fleet, which lead until
-    /// `P + R + D` after their last success, `D` their slowest response (SAFETY 7).
+    /// `P + R + D` after their last success, `D` their slowest response (SAFETY 7). Where that RetryPeriod is below a second, add
+    /// `D` and one second more: what they write twice within a second changes nothing in Kubernetes, and they count it all the same.
     ///
     /// # Errors
     /// When it is too long for any clock.
