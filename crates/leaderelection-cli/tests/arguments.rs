@@ -236,7 +236,15 @@ fn in_a_pod_without_a_service_account_it_says_so() {
         ("KUBERNETES_SERVICE_HOST", Some(OsStr::new("127.0.0.1"))),
         ("KUBERNETES_SERVICE_PORT", Some(OsStr::new("1"))),
     ];
-    finds_none_with(&pod, home.path(), &["in-cluster configuration: ", "No such file"]);
+    finds_none_with(
+        &pod,
+        home.path(),
+        &[
+            "in-cluster configuration: ",
+            "No such file",
+            "/var/run/secrets/kubernetes.io/serviceaccount",
+        ],
+    );
 }
 
 #[cfg(not(all(feature = "etcd", feature = "kube")))]

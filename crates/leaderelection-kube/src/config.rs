@@ -18,6 +18,9 @@ use crate::setup::SetupError;
 /// leaves time for another try.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
+/// Where a pod has its service account.
+const SERVICE_ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
+
 /// Where a configuration comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Source {
@@ -71,8 +74,9 @@ pub(crate) async fn from_file(path: &Path) -> Result<Config, SetupError> {
 }
 
 pub(crate) fn in_cluster() -> Result<Config, SetupError> {
+    // kube does not say which file it is.
     Config::incluster().map_err(|error| SetupError::InCluster {
-        reason: error.to_string(),
+        reason: format!("{error} (of the service account in {SERVICE_ACCOUNT})"),
     })
 }
 

@@ -100,6 +100,16 @@ async fn a_refusal_says_what_may_be_concluded() -> TestResult {
             Unavailable,
             "504",
         ),
+        // As the apiserver's filter for requests that last too long writes it.
+        (
+            text(
+                504,
+                r#"{"metadata":{},"status":"Failure","message":"Timeout: it took too long","reason":"Timeout","details":{},"code":504}"#,
+            ),
+            Ambiguous,
+            Unavailable,
+            "504 Gateway Timeout: Timeout: it took too long",
+        ),
         (text(504, ""), Ambiguous, Unavailable, "the answer is empty"),
         (text(302, ""), Ambiguous, Unavailable, "302"),
         (
