@@ -51,3 +51,47 @@ pub enum Variant {
     /// A late success revives a lost term (SAFETY 22).
     LostTermRevived,
 }
+
+/// Lists all variants. One that is not listed does not compile: the match must name them all.
+#[cfg(feature = "unsound-variants")]
+macro_rules! all {
+    ($($name:ident),* $(,)?) => {
+        impl Variant {
+            /// All of them.
+            pub const ALL: &'static [Self] = &[$(Self::$name),*];
+
+            /// The name, as it is written here.
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Self::$name => stringify!($name)),*
+                }
+            }
+        }
+    };
+}
+
+#[cfg(feature = "unsound-variants")]
+all! {
+    CountFromReceipt,
+    GoTiming,
+    RivalFromReadsSend,
+    AnyVersionAdopted,
+    EveryVersionRestarts,
+    EqualWriteCounts,
+    TwoWritesInOneSecond,
+    OwnDurationAlone,
+    ZeroDurationTakenAtOnce,
+    ZeroDurationWritten,
+    TruncatedSeconds,
+    ReadBackExtends,
+    ReleaseBeforeWorkStopped,
+    TermResumedAfterRelease,
+    ReleaseOverwritesSuccessor,
+    DrainOutlivesLease,
+    IdentityTrusted,
+    EqualAcquisitionProves,
+    WaitThenCreate,
+    ClaimLeadsAtOnce,
+    AnothersCreateMatures,
+    LostTermRevived,
+}

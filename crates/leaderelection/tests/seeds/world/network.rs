@@ -108,7 +108,10 @@ impl World {
 
     /// How long a store that refuses asks a candidate to be left alone, if it does.
     fn retry_after(&mut self, who: usize) -> Option<Duration> {
-        let asked = self.random.retry_after()?;
+        let asked = self
+            .random
+            .chance(10)
+            .then(|| Duration::from_millis(self.random.below(20_000)))?;
         // A candidate listens for its own lease duration at most, from when it is told: three leases from now at the latest.
         let most = self.candidates[who].config.timing.lease_duration().as_nanos() as i64;
         let until = self.time + 3 * self.lease + most.min(asked.as_nanos() as i64);
