@@ -5,10 +5,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use http::Uri;
+use hyper_util::client::proxy::matcher::Matcher;
 use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
 use kube::{Client, Config};
 use tokio::runtime::Handle;
 
+use crate::failure::Reason;
+use crate::proxy;
 use crate::setup::SetupError;
 
 /// How long a connection may take, TLS included. Nothing has been written when it passes, and a renew deadline of 10 s
@@ -75,9 +78,14 @@ pub(crate) fn in_cluster() -> Result<Config, SetupError> {
 
 /// The current context.
 async fn context(kubeconfig: Kubeconfig, name: &str) -> Result<Config, SetupError> {
-    Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
+    let names_a_proxy = proxy::is_named_in(&kubeconfig);
+    let mut config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
         .await
-        .map_err(|error| broken(name, &error))
+        .map_err(|error| broken(name, &error))?;
+    if !names_a_proxy && !proxy::is_for(&config.cluster_url, &Matcher::from_env()) {
+        config.proxy_url = None;
+    }
+    Ok(config)
 }
 
 fn broken(path: &str, error: &KubeconfigError) -> SetupError {
@@ -112,7 +120,7 @@ pub(crate) async fn client(mut config: Config) -> Result<Client, SetupError> {
     match made {
         Ok(Ok(client)) => Ok(client),
         Ok(Err(error)) => Err(SetupError::Client {
-            reason: error.to_string(),
+            reason: Reason::new(error.into()).to_string(),
         }),
         Err(error) => Err(SetupError::Client {
             reason: error.to_string(),
