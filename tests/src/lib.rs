@@ -5,6 +5,7 @@
 //! is skipped.
 
 pub mod beside_go;
+pub mod beside_go_faults;
 pub mod candidate;
 pub mod clocked;
 pub mod faults;
