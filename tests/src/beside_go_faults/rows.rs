@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::Result;
+use crate::random::Random;
 
 /// One row.
 #[derive(Debug, Clone, Deserialize)]
@@ -123,27 +124,26 @@ impl Row {
     /// Its run of that number.
     pub fn run(&self, seed: u64, number: u64) -> Run {
         let mut random =
-            Random(seed.wrapping_mul(0x1_0000_0001) ^ number.wrapping_mul(0xD6E8_FEB8_6659_FD93));
+            Random::new(seed.wrapping_mul(0x1_0000_0001) ^ number.wrapping_mul(0xD6E8_FEB8_6659_FD93));
         let [lease_duration, renew_deadline, retry_period] = self.timing;
         let (second, zero) = (Duration::from_secs(1), Duration::ZERO);
-        // What travels takes less than a hundredth of the shortest limit.
         let travel =
             |random: &mut Random| random.between(Duration::from_micros(500), Duration::from_millis(5));
         let candidate = |random: &mut Random, name, start| Candidate {
             name,
             start: Span(start),
-            request: travel(random),
-            reply: travel(random),
+            request: Span(travel(random)),
+            reply: Span(travel(random)),
         };
         let a = candidate(&mut random, "a", zero);
-        let start = random.between(second, second + retry_period.0 * 3).0;
+        let start = random.between(second, second + retry_period.0 * 3);
         let b = candidate(&mut random, "b", start);
-        let start = random.between(second, second + retry_period.0 * 3).0;
+        let start = random.between(second, second + retry_period.0 * 3);
         let c = candidate(&mut random, "c", start);
         // Over more than the time between two renewals.
         let fault_at = random.between(second * 30, second * 30 + retry_period.0 * 2);
         Run {
-            // client-go's source of randomness has no more.
+            // Go's math/rand tells no more seeds apart.
             seed: u32::try_from(random.next() >> 33).unwrap_or(0),
             lease_duration,
             renew_deadline,
@@ -151,29 +151,10 @@ impl Row {
             release: self.release_on_cancel,
             call_limit: self.call_limit,
             fault: self.fault.clone(),
-            fault_at,
-            end: Span(fault_at.0 + second * 60),
+            fault_at: Span(fault_at),
+            end: Span(fault_at + second * 60),
             act_every: Span(second),
             candidates: vec![a, b, c],
         }
-    }
-}
-
-/// SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014).
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    /// In whole microseconds, at least `from` and below `to`.
-    fn between(&mut self, from: Duration, to: Duration) -> Span {
-        let width = u64::try_from(to.saturating_sub(from).as_micros()).unwrap_or(u64::MAX);
-        Span(from + Duration::from_micros(self.next().checked_rem(width).unwrap_or(0)))
     }
 }
