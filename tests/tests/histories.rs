@@ -178,6 +178,25 @@ async fn broken_locks_are_rejected() -> TestResult {
     Ok(())
 }
 
+/// The judge can reject: a conflict that had landed, and a read from the past.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lying_answers_are_rejected() -> TestResult {
+    let seed = seed();
+    for (op, lie) in [(Op::Cas, Fault::LandsThenConflict), (Op::Get, Fault::StaleRead)] {
+        let memory = MemoryLock::new();
+        let mut crowd = Crowd::new(seed, 60, ms(1), FencedRegister::new());
+        for number in 0..CLIENTS {
+            let lock = FaultLock::with(memory.clone(), Arc::new(SystemClock), seed * 10 + number);
+            lock.faults().random(op, 100, vec![lie.clone()]);
+            crowd.join(lock);
+        }
+        let histories = crowd.finished().await;
+        let verdict = judge(Kind::Lock, &histories.lock)?;
+        assert!(!verdict.linearizable, "{lie:?} passed: {:?}", histories.counts);
+    }
+    Ok(())
+}
+
 /// The judge can reject: a register that looks first and writes then.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_register_with_a_gap_is_rejected() -> TestResult {

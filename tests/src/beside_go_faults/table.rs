@@ -62,22 +62,31 @@ pub fn measure(row: &Row, side: Side, seed: u64, runs: std::ops::Range<u64>) -> 
 /// The table in Markdown.
 pub fn print(lines: &[Line]) -> String {
     let mut table = String::from(
-        "| fault | client-go v0.37.2: two leaders at once | longest | this library | longest |\n|---|---|---|---|---|\n",
+        "| fault | client-go: two leaders at once | longest | this library | longest |\n|---|---|---|---|---|\n",
     );
     for Line { row, go, ours } in lines {
         let cells = |column: &Column| {
             let wiped = match column.wiped {
                 0 => String::new(),
-                wiped => format!("; a successor's record wiped in {wiped}"),
+                wiped => format!(", a successor's record wiped in {}", thousands(wiped)),
             };
             let longest = match column.two_leaders {
                 0 => "–".to_owned(),
                 _ => format!("{:.2} s", column.longest.as_secs_f64()),
             };
-            format!("{} of {}{wiped} | {longest}", column.two_leaders, column.runs)
+            let (two_leaders, runs) = (thousands(column.two_leaders), thousands(column.runs));
+            format!("{two_leaders} of {runs}{wiped} | {longest}")
         };
         // Writing to a string does not fail.
         let _ = writeln!(table, "| {} | {} | {} |", row.name, cells(go), cells(ours));
     }
     table
+}
+
+/// With a comma, as people write a number below a million.
+fn thousands(number: u64) -> String {
+    match number / 1_000 {
+        0 => number.to_string(),
+        thousands => format!("{thousands},{:03}", number % 1_000),
+    }
 }
