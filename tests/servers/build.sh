@@ -98,7 +98,8 @@ if [ "${1-}" != --print ] && [ ! -d "$folder" ]; then
     fi
 
     begin
-    step "the contender on today's client-go" compile ./cmd/contender-lease
+    step "what runs today's client-go, and the judge of histories" \
+        compile ./cmd/contender-lease ./cmd/client-go-faults ./cmd/histories
     cd contender-endpoints
     step 'the contender on client-go v0.23.17, the last with the Endpoints lock' compile .
     cd -- "$here"

@@ -5,13 +5,16 @@
 //! is skipped.
 
 pub mod beside_go;
+pub mod beside_go_faults;
 pub mod candidate;
 pub mod clocked;
 pub mod faults;
 pub mod handover;
+pub mod histories;
 pub mod kube_door;
 pub mod leaderelect;
 pub mod model;
+pub mod random;
 pub mod servers;
 pub mod side_door;
 pub mod time;

@@ -22,3 +22,4 @@ pub use self::error::ServerError;
 pub use self::etcd::Etcd;
 pub(crate) use self::janitor::Janitor;
 pub use self::kube::KubeApiserver;
+pub(crate) use self::programs::find as find_program;

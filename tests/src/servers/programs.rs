@@ -9,7 +9,7 @@ use super::ServerError;
 /// The built program of that name.
 ///
 /// It is in the folder that `LEADERELECTION_SERVERS` names, else in the one that `tests/servers/build.sh` fills.
-pub(super) fn find(program: &'static str) -> Result<PathBuf, ServerError> {
+pub(crate) fn find(program: &'static str) -> Result<PathBuf, ServerError> {
     let folder = folder()?;
     let path = folder.join(program);
     if path.is_file() {
