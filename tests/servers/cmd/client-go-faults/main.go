@@ -1,3 +1,6 @@
+// Jitter is drawn from math/rand's global source, which each run seeds; without this line that would do nothing.
+//go:debug randseednop=0
+
 // Command client-go-faults runs client-go's elector, unmodified, under the faults of tests/src/beside_go_faults, in virtual time.
 //
 // Each line of standard input is one run, as the Rust program made it for both sides; each line of standard output says
@@ -6,9 +9,6 @@
 // Virtual time is a bubble of testing/synctest: time moves only when every goroutine waits. It is to be had in a test
 // only, so the program is one test that is no file of tests.
 package main
-
-// Jitter is drawn from math/rand's global source, which a run seeds.
-//go:debug randseednop=0
 
 import (
 	"bufio"
@@ -85,7 +85,7 @@ func runAll(t *testing.T, input io.Reader, results *bufio.Writer) error {
 		} else if err != nil {
 			return fmt.Errorf("run %d: %w", number, err)
 		}
-		rand.Seed(run.Seed) //nolint:staticcheck // see the go:debug line
+		rand.Seed(run.Seed)
 		var account account
 		synctest.Test(t, func(t *testing.T) { account = simulate(t, run) })
 		if t.Failed() {
