@@ -118,7 +118,7 @@ pub(crate) const WRONG: &[Wrong] = &[
     wrong("truncated seconds", Lock("TruncatesSeconds")),
     wrong(
         "`L` one tick below the threshold",
-        Durations("caught_one_tick_below_the_threshold"),
+        Durations("bound"),
     ),
     wrong(
         "σ forgotten in the bound",
