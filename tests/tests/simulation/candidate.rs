@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use leaderelection::{Clock, LeaderElector, LeaderElectorBuilder, Leadership, MonoTime};
 use leaderelection_conformance::{FaultLock, Faults, History as Calls, RecordingLock};
-use leaderelection_memory::MemoryLock;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::clock::SimulatedClock;
@@ -17,6 +16,7 @@ use crate::mortal::{Death, Mortal};
 use crate::paced::Paced;
 use crate::random::Random;
 use crate::setup::{Names, Setup};
+use crate::store::Store;
 
 /// What people do to a candidate.
 #[derive(Clone, Copy, Debug)]
@@ -37,7 +37,7 @@ type Orders = mpsc::UnboundedReceiver<Order>;
 pub(crate) struct Common {
     pub(crate) setup: Setup,
     pub(crate) truth: SimulatedClock,
-    pub(crate) memory: MemoryLock,
+    pub(crate) store: Store,
     /// What candidates called and were told.
     pub(crate) calls: Calls,
     /// What reached the store.
@@ -145,7 +145,7 @@ impl Candidate {
         loop {
             let (id, name) = self.is_born();
             let death = Death::default();
-            let elector = self.elector(&name, &death);
+            let elector = self.elector(id, &name, &death);
             let dies_for_good = if self.common.setup.handles {
                 self.with_handle(id, elector, &death, &mut orders).await
             } else {
@@ -173,19 +173,19 @@ impl Candidate {
         (lives.len() - 1, name)
     }
 
-    fn elector(&self, name: &str, death: &Death) -> LeaderElectorBuilder {
+    fn elector(&self, life: usize, name: &str, death: &Death) -> LeaderElectorBuilder {
         let Common {
             setup,
             truth,
-            memory,
+            store,
             calls,
             reached,
             ..
         } = &*self.common;
-        let store = RecordingLock::new(memory.clone(), name, reached.clone());
-        let faulty = FaultLock::with(store, Arc::new(*truth), self.random.borrow_mut().next());
+        let recorded = RecordingLock::new(store.clone(), name, reached.clone());
+        let faulty = FaultLock::with(recorded, Arc::new(*truth), self.random.borrow_mut().next());
         *self.faults.borrow_mut() = Some(faulty.faults());
-        let paced = Paced::new(faulty, *truth, self.who);
+        let paced = Paced::new(faulty, *truth, life);
         let lock = Mortal::new(RecordingLock::new(paced, name, calls.clone()), death.clone());
         let builder = LeaderElector::builder(lock, setup.identity(self.who))
             .timing(setup.timings[self.who].clone())

@@ -49,7 +49,7 @@ impl Chaos {
         let labels = !self.common.setup.is_strict() && self.random.chance(30);
         while labels && self.common.now() < end {
             self.common.sleep(lease / 8).await;
-            let touched = self.common.memory.touch().is_some();
+            let touched = self.common.store.memory.touch().is_some();
             self.wrote(touched);
         }
         self.common.truth_until(end).await;
@@ -178,29 +178,32 @@ impl Chaos {
     fn operator_acts(&mut self) {
         let common = Rc::clone(&self.common);
         // Only what exists is changed: what an operator creates is another candidate's business.
-        if !matches!(common.memory.snapshot(), Observation::Present { .. }) {
+        if !matches!(common.store.memory.snapshot(), Observation::Present { .. }) {
             return;
         }
         let number = common.now().as_nanos() / MILLISECOND;
         let what = match self.random.below(6) {
             0 | 1 => {
-                common.memory.touch();
+                common.store.memory.touch();
                 "a label"
             }
             2 if common.setup.deletions => {
-                common.memory.delete();
+                common.store.memory.delete();
                 "a deletion"
             }
             3 if common.setup.deletions => {
-                common.memory.put_empty();
+                common.store.memory.put_empty();
                 "an emptied object"
             }
             4 if common.setup.garbage => {
-                common.memory.put_raw(format!("garbage {number}").as_bytes());
+                common
+                    .store
+                    .memory
+                    .put_raw(format!("garbage {number}").as_bytes());
                 "garbage"
             }
             5 if common.setup.foreign => {
-                common.memory.put_record(&LeaderElectionRecord {
+                common.store.memory.put_record(&LeaderElectionRecord {
                     holder_identity: "op".into(),
                     lease_duration_seconds: self.random.pick(&[-1, 0, 1, 5, 30]),
                     leader_transitions: self.random.below(1000) as i64,
@@ -216,11 +219,12 @@ impl Chaos {
     }
 
     fn wrote(&mut self, changed: bool) {
-        let (version, content) = match self.common.memory.snapshot() {
+        let (version, content) = match self.common.store.memory.snapshot() {
             _ if !changed => return,
             Observation::Present { version, content } => (version, Some(content)),
             Observation::Absent { as_of } => (as_of.unwrap(), None),
         };
+        self.common.store.tell();
         self.written.push(Change {
             version: version.get(),
             at: self.common.now(),

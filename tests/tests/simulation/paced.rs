@@ -1,7 +1,7 @@
 //! A way to a lock on which no two things arrive at one instant.
 //!
 //! Whom a channel wakes first, of those that wait for one thing, is left to chance. Who hears of a change, or which of
-//! several calls is answered, at the same instant would be too, and a seed would not replay. So each candidate hears some
+//! several calls is answered, at the same instant would be too, and a seed would not replay. So each life hears some
 //! milliseconds after the one before it, and each answer comes some milliseconds after that to the call before.
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,19 +19,23 @@ use crate::clock::SimulatedClock;
 pub(crate) struct Paced<L> {
     inner: L,
     truth: SimulatedClock,
-    who: usize,
+    life: usize,
     calls: AtomicU64,
 }
 
-/// No more calls of one candidate are under way at once.
+/// No more calls of one life are under way at once.
 const UNDER_WAY: u64 = 16;
 
+/// No two of so many lives that began one after another hear at one instant. One whose elector was dropped goes on beside the
+/// next, while it releases.
+const LIVES_AT_ONCE: u64 = 32;
+
 impl<L> Paced<L> {
-    pub(crate) fn new(inner: L, truth: SimulatedClock, who: usize) -> Self {
+    pub(crate) fn new(inner: L, truth: SimulatedClock, life: usize) -> Self {
         Self {
             inner,
             truth,
-            who,
+            life,
             calls: AtomicU64::new(0),
         }
     }
@@ -68,7 +72,8 @@ impl<L: ResourceLock> ResourceLock for Paced<L> {
     }
 
     async fn watch(&self) -> Result<Option<ObservationStream>, LockError> {
-        let (truth, turn) = (self.truth, Duration::from_millis(1 + self.who as u64));
+        let turn = Duration::from_millis(1 + self.life as u64 % LIVES_AT_ONCE);
+        let truth = self.truth;
         let stream = self.inner.watch().await?;
         pause(truth, self.turn()).await;
         Ok(stream.map(|stream| -> ObservationStream {

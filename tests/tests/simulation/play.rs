@@ -13,6 +13,7 @@ use crate::clock::SimulatedClock;
 use crate::history::History;
 use crate::random::Random;
 use crate::setup::Setup;
+use crate::store::Store;
 
 /// Plays a seed, with machines that drop a rule where there is a variant.
 pub(crate) fn play(seed: u64, variant: Option<Variant>) -> History {
@@ -30,7 +31,7 @@ async fn unfold(seed: u64, variant: Option<Variant>) -> History {
     let common = Rc::new(Common {
         setup,
         truth,
-        memory,
+        store: Store::new(memory),
         calls: Calls::new(truth),
         reached: Calls::new(truth),
         lives: RefCell::default(),

@@ -132,11 +132,7 @@ fn judge(wrong: &'static Wrong, tests: &str) -> Row {
             let by_seeds = seeds(invariant, &|config| config.variant = Some(variant));
             let simulation = catches::CATCHES.iter().find(|it| it.0 == variant);
             let simulation = simulation.map(|(_, invariant)| format!("simulation: `{invariant}`"));
-            let found = [
-                by_seeds,
-                model(tests, &model_test_of(variant)),
-                simulation,
-            ];
+            let found = [by_seeds, model(tests, &model_test_of(variant)), simulation];
             (
                 format!("`{}`", variant.name()),
                 found.into_iter().flatten().collect(),
