@@ -90,8 +90,19 @@ RUSTDOCFLAGS='-D warnings' cargo doc --locked --workspace --no-deps --all-featur
 step 'Tests, and the examples in the documentation'
 cargo test --locked --workspace --all-features
 
-step 'The command without its features (what `cargo demo` builds)'
-cargo build --locked --package leaderelection-cli --no-default-features
+step 'Tests of the core as it ships: no unsound variants'
+cargo test --locked --package leaderelection
+
+step 'Tests of the Kubernetes lock with its default features: ring alone'
+cargo test --locked --package leaderelection-kube
+
+step 'Tests of the command without its features (what `cargo demo` builds)'
+cargo test --locked --package leaderelection-cli --no-default-features
+
+for feature in etcd kube; do
+    step "Tests of the command with $feature alone"
+    cargo test --locked --package leaderelection-cli --no-default-features --features "$feature"
+done
 
 finished
 printf '\n=== All passed in %d s\n' "$SECONDS"

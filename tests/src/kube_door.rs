@@ -56,6 +56,11 @@ impl KubeDoor {
         }
     }
 
+    /// By what client.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
     /// The whole object.
     ///
     /// # Errors

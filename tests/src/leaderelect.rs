@@ -115,7 +115,7 @@ impl Leaderelect {
         flags: &[&str],
         command: &[&str],
     ) -> Result<Self> {
-        Self::spawn(Command::new(program), lock, identity, flags, command)
+        Self::start_by(Command::new(program), lock, identity, flags, command)
     }
 
     /// As [`start`](Self::start), in the cluster of that kubeconfig.
@@ -132,10 +132,14 @@ impl Leaderelect {
     ) -> Result<Self> {
         let mut process = Command::new(program);
         process.env("KUBECONFIG", kubeconfig);
-        Self::spawn(process, lock, identity, flags, command)
+        Self::start_by(process, lock, identity, flags, command)
     }
 
-    fn spawn(
+    /// As [`start`](Self::start), in whatever environment `process` has, whose last argument may be the program.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn start_by(
         mut process: Command,
         lock: &str,
         identity: &str,

@@ -3,6 +3,7 @@
 
 use std::error::Error;
 use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 use http::Method;
@@ -50,21 +51,11 @@ fn run(
 }
 
 #[test]
-fn an_apiserver_that_is_down_is_waited_for_and_a_restart_of_it_is_survived() -> TestResult {
+fn an_apiserver_killed_under_a_leader_ends_its_command_in_time_and_a_restart_starts_it_again() -> TestResult {
     let mut server = KubeApiserver::start()?;
-    let namespace = server.namespace("down")?;
-    server.kill();
+    let namespace = server.namespace("killed")?;
     let leader = run(&server.kubeconfig(), &namespace, "a", STUBBORN_WORK)?;
-    leader.logged("failed; it is tried again")?;
-    let mut other = run(&server.kubeconfig(), &namespace, "b", WORK)?;
-    other.logged("failed; it is tried again")?;
-    other.send(Signal::TERM)?;
-    assert_eq!(other.exited()?.code(), Some(0), "nothing holds it");
-    assert!(leader.said_so_far().is_empty());
-    server.restart()?;
     let first = leader.started()?;
-
-    // Killed under a leader: its work is over in time, and starts again when there is an apiserver.
     server.kill();
     let killed = now();
     let dead = death_of(first.pid, Duration::from_secs(10)).ok_or("it outlives its lease")?;
@@ -76,25 +67,155 @@ fn an_apiserver_that_is_down_is_waited_for_and_a_restart_of_it_is_survived() -> 
     Ok(())
 }
 
-#[test]
-fn a_record_overwritten_by_an_operator_ends_the_command_at_once() -> TestResult {
-    let server = KubeApiserver::shared()?;
-    let namespace = server.namespace("operator")?;
-    let leader = run(&server.kubeconfig(), &namespace, "a", WORK)?;
-    let first = leader.started()?;
-    let record = r#"{"holderIdentity":"operator","leaseDurationSeconds":1,"acquireTime":null,"renewTime":null,"leaderTransitions":7}"#;
-    runtime()?.block_on(async {
-        door(server, &namespace).await?.put(record).await?;
-        Ok::<_, Box<dyn Error>>(())
-    })?;
-    let overwritten = now();
-    let asked = leader.said("term")?.at.since(overwritten);
-    assert!(asked < AT_ONCE, "{asked:?}");
-    let second = leader.started()?;
-    assert!(second.token > first.token);
-    let waited = second.at.since(overwritten);
-    assert!(waited + BUSY >= LEASE && waited <= LEASE + AT_ONCE, "{waited:?}");
+/// `leaderelect` with nothing of Kubernetes in its environment.
+fn at_home_in(home: &Path) -> Command {
+    let mut leaderelect = Command::new(PROGRAM);
+    outside(&mut leaderelect, home);
+    leaderelect
+}
+
+fn outside(process: &mut Command, home: &Path) {
+    for variable in ["KUBECONFIG", "KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT"] {
+        process.env_remove(variable);
+    }
+    process.env("HOME", home);
+}
+
+/// Leads, and the apiserver knows it as this user.
+fn leads_as(user: &str, leaderelect: Command, server: &KubeApiserver, namespace: &str) -> TestResult {
+    let lock = format!("endpoints:{namespace}/leader");
+    let command = ["sh", "-c", WORK];
+    let mut leader = Leaderelect::start_by(leaderelect, &lock, "a", &SHORT_LEASE, &command)?;
+    leader.started()?;
+    leader.send(Signal::TERM)?;
+    assert_eq!(leader.exited()?.code(), Some(0));
+    let requests = server.requests(|request| request.namespace == namespace)?;
+    assert!(
+        requests.len() >= 3 && requests.iter().all(|request| request.user == user),
+        "{requests:#?}"
+    );
     Ok(())
+}
+
+fn default_kubeconfig(home: &Path, kubeconfig: &Path) -> std::io::Result<()> {
+    std::fs::create_dir(home.join(".kube"))?;
+    std::fs::copy(kubeconfig, home.join(".kube/config")).map(drop)
+}
+
+/// Also in a pod.
+#[test]
+fn without_kubeconfig_the_default_file_is_taken() -> TestResult {
+    let server = KubeApiserver::shared()?;
+    let home = tempfile::tempdir()?;
+    default_kubeconfig(home.path(), &server.kubeconfig())?;
+    let mut leaderelect = at_home_in(home.path());
+    leaderelect.env("KUBERNETES_SERVICE_HOST", "192.0.2.1");
+    leaderelect.env("KUBERNETES_SERVICE_PORT", "443");
+    leads_as("admin", leaderelect, server, &server.namespace("default-file")?)
+}
+
+/// As kubectl merges them: the cluster of the one, the user of the other, and not the default file.
+#[test]
+fn the_files_of_kubeconfig_are_taken_together_and_before_the_default_one() -> TestResult {
+    let server = KubeApiserver::shared()?;
+    let home = tempfile::tempdir()?;
+    default_kubeconfig(home.path(), &server.kubeconfig_for(server.restricted_token())?)?;
+    let cluster = json!({
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": "c", "cluster": {"server": server.url(), "certificate-authority": server.ca_file()}}],
+        "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}],
+        "current-context": "x",
+    });
+    let user = json!({
+        "apiVersion": "v1",
+        "kind": "Config",
+        "users": [{"name": "u", "user": {"token": server.admin_token()}}],
+    });
+    let files = [("cluster", cluster), ("user", user)].map(|(name, text)| {
+        let path = home.path().join(name);
+        std::fs::write(&path, text.to_string()).map(|()| path)
+    });
+    let [cluster, user] = files;
+    let mut leaderelect = at_home_in(home.path());
+    leaderelect.env("KUBECONFIG", std::env::join_paths([cluster?, user?])?);
+    leads_as("admin", leaderelect, server, &server.namespace("two-files")?)
+}
+
+/// As client-go has it: that is no error, but the apiserver knows nobody.
+#[test]
+fn a_user_that_the_kubeconfig_does_not_hold_is_nobody() -> TestResult {
+    let server = KubeApiserver::shared()?;
+    let namespace = server.namespace("no-user")?;
+    let folder = tempfile::tempdir()?;
+    let kubeconfig = folder.path().join("kubeconfig");
+    let text = std::fs::read_to_string(server.kubeconfig())?;
+    let (user, gone) = ("\n    user: test\n", "\n    user: gone\n");
+    assert_eq!(text.matches(user).count(), 1);
+    std::fs::write(&kubeconfig, text.replace(user, gone))?;
+    let leader = run(&kubeconfig, &namespace, "a", WORK)?;
+    let refused = leader.logged("operation=get")?.text;
+    for said in [
+        "denied: get of",
+        &format!("{namespace}/leader"),
+        "403",
+        "system:anonymous",
+    ] {
+        assert!(refused.contains(said), "no {said:?} in: {refused}");
+    }
+    assert!(!refused.contains(server.admin_token()), "{refused}");
+    Ok(())
+}
+
+/// Makes `/var/run` one of its own and puts the files of the folder `$0` where a pod finds its service account.
+const AS_IN_A_POD: &str = "\
+mount -t tmpfs tmpfs /var/run/ &&
+mkdir -p /var/run/secrets/kubernetes.io/serviceaccount &&
+cp \"$0\"/* /var/run/secrets/kubernetes.io/serviceaccount/ &&
+exec \"$@\"";
+
+/// How to run a command with mounts of its own here, if that is allowed.
+fn with_mounts_of_its_own() -> Option<Command> {
+    let ways = [&[][..], &["--map-root-user"]];
+    ways.into_iter().find_map(|way| {
+        let unshare = || {
+            let mut unshare = Command::new("unshare");
+            unshare.args(["--mount", "--propagation", "private"]).args(way);
+            unshare
+        };
+        let mounts = "mount -t tmpfs tmpfs /var/run/";
+        let tried = unshare().args(["sh", "-c", mounts]).output().ok()?;
+        tried.status.success().then(unshare)
+    })
+}
+
+/// The files of a pod lie in one place, which is not this machine's to have; so this takes mounts of its own.
+#[test]
+fn in_a_pod_its_service_account_is_taken() -> TestResult {
+    let Some(mut leaderelect) = with_mounts_of_its_own() else {
+        println!("DID NOT RUN: in_a_pod_its_service_account_is_taken: `unshare --mount` is not allowed here");
+        return Ok(());
+    };
+    let server = KubeApiserver::shared()?;
+    let namespace = server.namespace("pod")?;
+    let (home, account) = (tempfile::tempdir()?, tempfile::tempdir()?);
+    std::fs::write(account.path().join("token"), server.admin_token())?;
+    std::fs::write(account.path().join("namespace"), &namespace)?;
+    std::fs::copy(server.ca_file(), account.path().join("ca.crt"))?;
+    leaderelect
+        .args(["sh", "-c", AS_IN_A_POD])
+        .arg(account.path())
+        .arg(PROGRAM);
+    outside(&mut leaderelect, home.path());
+    let (host, port) = server
+        .url()
+        .trim_start_matches("https://")
+        .split_once(':')
+        .map(|(host, port)| (host.to_owned(), port.to_owned()))
+        .ok_or("no port")?;
+    leaderelect.env("KUBERNETES_SERVICE_HOST", host);
+    leaderelect.env("KUBERNETES_SERVICE_PORT", port);
+    leads_as("admin", leaderelect, server, &namespace)
 }
 
 /// The Role in the README of leaderelection-kube.

@@ -99,8 +99,8 @@ Durations are written as 15s, 1m30s or 500ms. The lease duration must be at leas
 together, and the renew deadline more than 1.2 retry periods.
 
 Go's client-go leads on for up to its retry period beyond its renew deadline. Where its lease duration is less than both
-together and a slow answer more, as with a short lease, give its retry period as the rival margin; and one second more if
-that is below a second, since its records tell only whole seconds apart.
+together and a slow answer more, as with a short lease, give its retry period as the rival margin; where that is below a
+second, also its slowest answer and one second, since its records tell only whole seconds apart.
 
 Exit codes:
   0    stopped by SIGTERM or SIGINT, and the lease released

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a failing assertion is how a test speaks")]
 
+#[cfg(feature = "kube")]
+use std::ffi::OsStr;
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -122,12 +124,18 @@ fn a_malformed_endpoints_lock_says_what_is_wrong() {
 #[cfg(feature = "kube")]
 #[track_caller]
 fn finds_no_cluster(kubeconfig: Option<&Path>, home: &Path, expected: &[&str]) {
+    finds_none_with(&[("KUBECONFIG", kubeconfig.map(Path::as_os_str))], home, expected);
+}
+
+#[cfg(feature = "kube")]
+#[track_caller]
+fn finds_none_with(variables: &[(&str, Option<&OsStr>)], home: &Path, expected: &[&str]) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_leaderelect"));
     for variable in ["RUST_LOG", "KUBECONFIG", "KUBERNETES_SERVICE_HOST"] {
         command.env_remove(variable);
     }
-    if let Some(file) = kubeconfig {
-        command.env("KUBECONFIG", file);
+    for (variable, value) in variables {
+        command.envs(value.map(|value| (variable, value)));
     }
     let output = command
         .args([
@@ -148,6 +156,20 @@ fn finds_no_cluster(kubeconfig: Option<&Path>, home: &Path, expected: &[&str]) {
         assert!(said.contains(part), "no {part:?} in: {said}");
     }
     assert!(!said.contains("panicked") && !said.contains("s3cret"), "{said}");
+}
+
+/// One whose context is this.
+#[cfg(feature = "kube")]
+fn kubeconfig(context: &str) -> String {
+    format!(
+        "apiVersion: v1
+kind: Config
+clusters: [{{name: c, cluster: {{server: 'https://127.0.0.1:1'}}}}]
+users: [{{name: u, user: {{token: s3cret}}}}]
+contexts: [{{name: x, context: {{{context}}}}}]
+current-context: x
+"
+    )
 }
 
 #[cfg(feature = "kube")]
@@ -176,8 +198,11 @@ fn without_a_sound_kubeconfig_it_says_what_is_wrong_with_which() {
         ),
         (
             "apiVersion: v1\nkind: Config\ncurrent-context: nowhere\n",
-            "nowhere",
+            "context: nowhere",
         ),
+        (&kubeconfig("cluster: gone, user: u"), "cluster of context: gone"),
+        ("apiVersion: v1\nkind: Config\n", "current context"),
+        ("", "current context"),
     ] {
         std::fs::write(&broken, text).unwrap();
         finds_no_cluster(
@@ -189,8 +214,37 @@ fn without_a_sound_kubeconfig_it_says_what_is_wrong_with_which() {
 
     // The default file is found, too.
     std::fs::create_dir(home.path().join(".kube")).unwrap();
-    std::fs::copy(&broken, &default).unwrap();
-    finds_no_cluster(None, home.path(), &[&default.display().to_string(), "nowhere"]);
+    std::fs::write(&default, kubeconfig("cluster: gone, user: u")).unwrap();
+    finds_no_cluster(
+        None,
+        home.path(),
+        &[&default.display().to_string(), "cluster of context: gone"],
+    );
+}
+
+/// A pod that was given no service account.
+#[cfg(feature = "kube")]
+#[test]
+fn in_a_pod_without_a_service_account_it_says_so() {
+    let account = Path::new("/var/run/secrets/kubernetes.io/serviceaccount");
+    if account.exists() {
+        println!("DID NOT RUN: in_a_pod_without_a_service_account_it_says_so: this is a pod with one");
+        return;
+    }
+    let home = tempfile::tempdir().unwrap();
+    let pod = [
+        ("KUBERNETES_SERVICE_HOST", Some(OsStr::new("127.0.0.1"))),
+        ("KUBERNETES_SERVICE_PORT", Some(OsStr::new("1"))),
+    ];
+    finds_none_with(
+        &pod,
+        home.path(),
+        &[
+            "in-cluster configuration: ",
+            "No such file",
+            "/var/run/secrets/kubernetes.io/serviceaccount",
+        ],
+    );
 }
 
 #[cfg(not(all(feature = "etcd", feature = "kube")))]

@@ -5,15 +5,21 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use http::Uri;
+use hyper_util::client::proxy::matcher::Matcher;
 use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
 use kube::{Client, Config};
 use tokio::runtime::Handle;
 
+use crate::failure::Reason;
+use crate::proxy;
 use crate::setup::SetupError;
 
 /// How long a connection may take, TLS included. Nothing has been written when it passes, and a renew deadline of 10 s
 /// leaves time for another try.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Where a pod has its service account.
+const SERVICE_ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 
 /// Where a configuration comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,16 +74,22 @@ pub(crate) async fn from_file(path: &Path) -> Result<Config, SetupError> {
 }
 
 pub(crate) fn in_cluster() -> Result<Config, SetupError> {
+    // kube does not say which file it is.
     Config::incluster().map_err(|error| SetupError::InCluster {
-        reason: error.to_string(),
+        reason: format!("{error} (of the service account in {SERVICE_ACCOUNT})"),
     })
 }
 
 /// The current context.
 async fn context(kubeconfig: Kubeconfig, name: &str) -> Result<Config, SetupError> {
-    Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
+    let names_a_proxy = proxy::is_named_in(&kubeconfig);
+    let mut config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
         .await
-        .map_err(|error| broken(name, &error))
+        .map_err(|error| broken(name, &error))?;
+    if !names_a_proxy && !proxy::is_for(&config.cluster_url, &Matcher::from_env()) {
+        config.proxy_url = None;
+    }
+    Ok(config)
 }
 
 fn broken(path: &str, error: &KubeconfigError) -> SetupError {
@@ -112,7 +124,7 @@ pub(crate) async fn client(mut config: Config) -> Result<Client, SetupError> {
     match made {
         Ok(Ok(client)) => Ok(client),
         Ok(Err(error)) => Err(SetupError::Client {
-            reason: error.to_string(),
+            reason: Reason::new(error.into()).to_string(),
         }),
         Err(error) => Err(SetupError::Client {
             reason: error.to_string(),

@@ -19,6 +19,10 @@ use crate::setup::SetupError;
 /// kube speaks HTTP/1.1; calls share a few others.
 ///
 /// It belongs to the tokio runtime in which it was made, and dies with it.
+///
+/// A connection that falls silent is not noticed by itself: there is no keepalive, and no time-out for reading, which would
+/// end every quiet watch. A call is given up by the elector's `attempt_timeout`, and a silent watch is verified by a read
+/// (SAFETY 20).
 #[derive(Clone)]
 pub struct KubeConnection {
     inner: Arc<Inner>,

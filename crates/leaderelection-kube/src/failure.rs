@@ -17,6 +17,7 @@ use kube::client::AuthError;
 use leaderelection::{LockError, LockErrorKind};
 
 use crate::status::{Answer, Status};
+use crate::told;
 
 pub(crate) type BoxError = Box<dyn StdError + Send + Sync>;
 
@@ -57,7 +58,7 @@ impl Call<'_> {
     /// No whole answer came.
     pub(crate) fn broken(&self, error: impl Into<BoxError>) -> LockError {
         let reason = Reason::new(error.into());
-        let kind = self.no_write_in_doubt(reason.kind());
+        let kind = self.no_write_in_doubt(reason.kind);
         LockError::new(kind, self.to_string()).with_source(reason)
     }
 
@@ -113,7 +114,6 @@ fn kind_of(code: StatusCode, status: Option<&Status>) -> LockErrorKind {
             StatusCode::BAD_REQUEST
             | StatusCode::NOT_FOUND
             | StatusCode::METHOD_NOT_ALLOWED
-            | StatusCode::NOT_ACCEPTABLE
             | StatusCode::UNSUPPORTED_MEDIA_TYPE
             | StatusCode::UNPROCESSABLE_ENTITY,
             Some(_),
@@ -146,41 +146,53 @@ fn shorten(body: &[u8]) -> String {
 
 /// An error below HTTP, said in few words: its layers repeat one another, or hide the cause.
 #[derive(Debug)]
-struct Reason {
+pub(crate) struct Reason {
     words: String,
-    error: BoxError,
+    kind: LockErrorKind,
+    /// None where it may hold a secret.
+    error: Option<BoxError>,
 }
 
 impl Reason {
-    fn new(error: BoxError) -> Self {
+    pub(crate) fn new(error: BoxError) -> Self {
         let mut words = String::new();
+        let mut secret = false;
         for cause in chain(&*error) {
+            let own = told::without_secrets(cause);
+            secret |= own.is_some();
             // "ServiceError: …" and the like say no more than their source.
-            if cause.is::<kube::Error>() && cause.source().is_some() {
+            if own.is_none() && cause.is::<kube::Error>() && cause.source().is_some() {
                 continue;
             }
-            let cause = cause.to_string();
+            let cause = own.unwrap_or_else(|| cause.to_string());
             if words.is_empty() {
                 words = cause;
             } else if !words.contains(&cause) {
                 words = format!("{words}: {cause}");
             }
+            if secret {
+                break;
+            }
         }
-        Self { words, error }
+        Self {
+            words,
+            kind: kind_of_broken(&*error),
+            error: (!secret).then_some(error),
+        }
     }
+}
 
-    /// Nothing was sent where there is no connection or no token.
-    fn kind(&self) -> LockErrorKind {
-        for cause in chain(&*self.error) {
-            if cause.is::<AuthError>() {
-                return LockErrorKind::Denied;
-            }
-            if cause.downcast_ref().is_some_and(HyperError::is_connect) {
-                return LockErrorKind::Unavailable;
-            }
+/// Nothing was sent where there is no connection or no token.
+fn kind_of_broken(error: &(dyn StdError + 'static)) -> LockErrorKind {
+    for cause in chain(error) {
+        if cause.is::<AuthError>() {
+            return LockErrorKind::Denied;
         }
-        LockErrorKind::Ambiguous
+        if cause.downcast_ref().is_some_and(HyperError::is_connect) {
+            return LockErrorKind::Unavailable;
+        }
     }
+    LockErrorKind::Ambiguous
 }
 
 impl fmt::Display for Reason {
@@ -191,7 +203,8 @@ impl fmt::Display for Reason {
 
 impl StdError for Reason {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        Some(&*self.error)
+        let error = self.error.as_ref()?;
+        Some(&**error)
     }
 }
 

@@ -52,6 +52,11 @@
 //! `kube` builds on `k8s-openapi`, of which a program has to choose one version feature, such as `latest`; this crate, being
 //! a library, chooses none. TLS is rustls with ring unless you say `default-features = false` and choose among the features
 //! `rustls-tls` (with `ring` or `aws-lc-rs`) and `openssl-tls`.
+//!
+//! # Proxies
+//!
+//! A proxy of the kubeconfig (`proxy-url`), or else of `HTTPS_PROXY` where `NO_PROXY` does not name the cluster, is used with
+//! the features `http-proxy` (on by default) and `socks5`. Without its feature it is an error: nothing goes around it.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod annotation;
@@ -63,8 +68,10 @@ mod lock_ref;
 mod names;
 mod object;
 mod once;
+mod proxy;
 mod setup;
 mod status;
+mod told;
 mod watch;
 mod wire;
 

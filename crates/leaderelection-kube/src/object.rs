@@ -99,15 +99,15 @@ impl ObjectLock {
         let mut draft = Draft::default();
         (self.resource.write)(&mut draft, record);
         match expected {
-            Expected::Absent => self.create(draft).await,
+            Expected::Absent => self.create(draft, record).await,
             // To the apiserver this means any version (SAFETY 8); nothing that exists has it.
             Expected::Version(version) if version.get() == 0 => Ok(Swap::Conflict(None)),
-            Expected::Version(version) => self.patch(version, draft).await,
+            Expected::Version(version) => self.patch(version, draft, record).await,
         }
     }
 
     /// POST: the apiserver does it only where there is no object of that name.
-    async fn create(&self, mut draft: Draft) -> Result<Swap, LockError> {
+    async fn create(&self, mut draft: Draft, record: &LeaderElectionRecord) -> Result<Swap, LockError> {
         let call = self.call(Verb::Create);
         let name = [
             ("namespace", self.reference.namespace()),
@@ -135,11 +135,16 @@ impl ObjectLock {
         if self.conflicts(&answer, "AlreadyExists") {
             return Ok(Swap::Conflict(None));
         }
-        self.done(&call, &answer)
+        self.done(&call, &answer, record)
     }
 
     /// A merge PATCH that names the version: the apiserver does it only on that one. It never creates, as a PUT would.
-    async fn patch(&self, version: Version, mut draft: Draft) -> Result<Swap, LockError> {
+    async fn patch(
+        &self,
+        version: Version,
+        mut draft: Draft,
+        record: &LeaderElectionRecord,
+    ) -> Result<Swap, LockError> {
         let call = self.call(Verb::Patch);
         draft
             .metadata
@@ -159,15 +164,34 @@ impl ObjectLock {
         if answer.code == StatusCode::NOT_FOUND && self.is_missing(&answer) {
             return Ok(Swap::Conflict(Some(Observation::Absent { as_of: None })));
         }
-        self.done(&call, &answer)
+        self.done(&call, &answer, record)
     }
 
-    fn done(&self, call: &Call<'_>, answer: &Answer) -> Result<Swap, LockError> {
+    /// What is done is what the answer shows as written. An admission webhook may change or drop the record on its way into
+    /// the store, and then nobody else knows that there is a leader.
+    fn done(
+        &self,
+        call: &Call<'_>,
+        answer: &Answer,
+        record: &LeaderElectionRecord,
+    ) -> Result<Swap, LockError> {
         if !answer.code.is_success() {
             return Err(call.refused(answer));
         }
-        let version = Object::parse(&answer.body, self.reference.name()).and_then(|object| object.version());
-        version.map(Swap::Done).map_err(|problem| call.nonsense(&problem))
+        let found = self
+            .observe(&answer.body)
+            .map_err(|problem| call.nonsense(&problem))?;
+        match found {
+            // Compared as it is read, which may be less exact than it was given.
+            Observation::Present { version, .. }
+                if found == Observation::from_json(version, record.to_json().as_bytes()) =>
+            {
+                Ok(Swap::Done(version))
+            }
+            _ => {
+                Err(call.nonsense("the answer shows another record than was sent; does a webhook change it?"))
+            }
+        }
     }
 
     /// What a JSON object says of the lock, or what is wrong with it.

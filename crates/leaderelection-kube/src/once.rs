@@ -10,13 +10,17 @@ use std::convert::Infallible;
 use http::{Request, Response};
 use kube::Client;
 use kube::client::Body;
-use tower::service_fn;
+use tokio::runtime::Handle;
+use tower::{BoxError, service_fn};
 
 /// A body of these bytes that cannot be cloned.
 ///
 /// kube makes one nowhere but of a response, so this one has been the response of a client without a server. That it
 /// keeps its length, and is not sent twice, is tested.
-pub(crate) async fn body(bytes: Vec<u8>) -> Result<Body, kube::Error> {
+///
+/// Fails outside a tokio runtime, where kube's client panics.
+pub(crate) async fn body(bytes: Vec<u8>) -> Result<Body, BoxError> {
+    Handle::try_current()?;
     let echo = Client::new(
         service_fn(|request: Request<Body>| async move {
             Ok::<_, Infallible>(Response::new(request.into_body()))

@@ -17,6 +17,8 @@ pub(crate) struct Answer {
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct Status {
     kind: String,
+    /// `Success` or `Failure`.
+    status: String,
     pub(crate) message: String,
     pub(crate) reason: String,
     pub(crate) code: u16,
@@ -34,10 +36,11 @@ pub(crate) struct Details {
 }
 
 impl Status {
+    /// The apiserver's filter for requests that last too long leaves the kind out.
     pub(crate) fn parse(json: &[u8]) -> Option<Self> {
-        serde_json::from_slice(json)
-            .ok()
-            .filter(|status: &Self| status.kind == "Status")
+        serde_json::from_slice(json).ok().filter(|status: &Self| {
+            status.kind == "Status" || (status.kind.is_empty() && status.status == "Failure")
+        })
     }
 
     fn retry_after(&self) -> Option<Duration> {

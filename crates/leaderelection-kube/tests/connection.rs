@@ -137,10 +137,164 @@ async fn credentials_that_cannot_be_had_are_an_error() {
     }
 }
 
+/// A user whose credentials come from this script.
+fn plugin(script: &str) -> String {
+    let script = serde_json::Value::from(script);
+    SOUND.replace(
+        "token: the-secret",
+        &format!(
+            "exec:\n      apiVersion: client.authentication.k8s.io/v1\n      interactiveMode: Never\n      \
+             command: sh\n      args: [-c, {script}]\n      env: [{{ name: PASSWORD, value: the-secret }}]"
+        ),
+    )
+}
+
+/// A plugin that once gave a token which must be renewed at once, and then does what the script says.
+fn plugin_that_fails_later(folder: &std::path::Path, script: &str) -> String {
+    let token = r#"{"kind":"ExecCredential","apiVersion":"client.authentication.k8s.io/v1","status":{"token":"t","expirationTimestamp":"2001-01-01T00:00:00Z"}}"#;
+    let seen = folder.join("seen");
+    let seen = seen.display();
+    plugin(&format!(
+        "if [ -e {seen} ]; then {script}; else : > {seen}; echo '{token}'; fi"
+    ))
+}
+
+/// Everything that a person or a log may be shown of an error.
+fn all_of(error: &dyn Error) -> String {
+    let mut told = format!("{error}\n{error:?}\n");
+    if let Some(cause) = error.source() {
+        told.push_str(&all_of(cause));
+    }
+    told
+}
+
+/// What a credential plugin prints, also in failing, and what it is given, is nobody's business: neither at the start nor
+/// when a token is renewed under an election.
+#[tokio::test]
+async fn no_error_shows_what_a_credential_plugin_printed_or_was_given() -> TestResult {
+    let answer = r#"{"kind":"ExecCredential","apiVersion":"client.authentication.k8s.io/v1","status":"#;
+    for (script, said) in [
+        (
+            "echo the-secret; echo the-secret >&2; exit 3".to_owned(),
+            "exit status: 3",
+        ),
+        ("echo '{\"token\": the-secret'".to_owned(), "no ExecCredential"),
+        ("echo the-secret".to_owned(), "no ExecCredential"),
+        (format!("echo '{answer}\"the-secret\"}}'"), "no ExecCredential"),
+        (
+            format!("echo '{answer}{{\"token\":\"t\",\"expirationTimestamp\":\"the-secret\"}}}}'"),
+            "expire",
+        ),
+        (
+            format!(
+                "echo '{answer}{{\"token\":\"the-secret\\u0001\",\"expirationTimestamp\":\"2001-01-01T00:00:00Z\"}}}}'"
+            ),
+            "invalid bearer token",
+        ),
+    ] {
+        // At the start. A token is only looked at when it is used.
+        match connect(&plugin(&script)).await {
+            Err(error) => {
+                let shown = all_of(&error);
+                assert!(shown.contains(said), "{said}: {shown}");
+                assert!(!shown.contains("the-secret"), "{script}: {shown}");
+            }
+            Ok(_) => assert_eq!(said, "invalid bearer token"),
+        }
+        // Later.
+        let folder = tempfile::tempdir()?;
+        let connection = connect(&plugin_that_fails_later(folder.path(), &script)).await?;
+        let error = connection.endpoints("ns", "leader")?.get().await.unwrap_err();
+        assert_eq!(error.kind(), LockErrorKind::Denied, "{error}");
+        let shown = all_of(&error);
+        assert!(shown.contains(said), "{said}: {shown}");
+        assert!(!shown.contains("the-secret"), "{script}: {shown}");
+    }
+    Ok(())
+}
+
+/// A server that answers one request per connection, and what it was asked.
+fn answering(answer: &'static [u8]) -> std::io::Result<(String, std::sync::mpsc::Receiver<String>)> {
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let address = listener.local_addr()?.to_string();
+    let (asked, seen) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let mut request = [0; 4096];
+            let read = stream.read(&mut request).unwrap_or_default();
+            let request = request.get(..read).unwrap_or_default();
+            let _ = asked.send(String::from_utf8_lossy(request).into_owned());
+            let _ = stream.write_all(answer);
+        }
+    });
+    Ok((address, seen))
+}
+
+/// A proxy of the kubeconfig is used, with its password, which no error shows.
+#[tokio::test]
+async fn a_proxy_is_asked_for_the_cluster_and_its_password_is_not_told() -> TestResult {
+    for (answer, said) in [
+        (
+            &b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n"[..],
+            "proxy authorization required",
+        ),
+        (
+            b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n",
+            "unsuccessful",
+        ),
+        (b"the-secret", "tunnel error"),
+        (b"", "tunnel error"),
+    ] {
+        let (proxy, seen) = answering(answer)?;
+        let connection = connect(&SOUND.replace(
+            "https://127.0.0.1:1\n",
+            &format!("https://cluster.example:6443\n    proxy-url: http://me:the-secret@{proxy}\n"),
+        ))
+        .await?;
+        let swapped = connection
+            .endpoints("ns", "leader")?
+            .compare_and_swap(Expected::Absent, &LeaderElectionRecord::default())
+            .await;
+        let error = swapped.unwrap_err();
+        // SAFETY 9: nothing was sent to the cluster.
+        assert_eq!(error.kind(), LockErrorKind::Unavailable, "{error}");
+        let shown = all_of(&error);
+        assert!(shown.contains(said), "{said}: {shown}");
+        assert!(!shown.contains("the-secret"), "{shown}");
+        let asked = seen.recv()?;
+        assert!(
+            asked.starts_with("CONNECT cluster.example:6443 HTTP/1.1\r\n"),
+            "{asked}"
+        );
+        // me:the-secret
+        assert!(asked.contains("Basic bWU6dGhlLXNlY3JldA=="), "{asked}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_proxy_that_cannot_be_used_is_an_error_without_its_password() {
+    for (url, said) in [
+        ("ftp://me:the-secret@proxy:3128", "ftp://proxy:3128"),
+        ("ht tp://me:the-secret@proxy", "proxy url"),
+    ] {
+        let kubeconfig = SOUND.replace("127.0.0.1:1\n", &format!("127.0.0.1:1\n    proxy-url: {url}\n"));
+        let error = connect(&kubeconfig).await.unwrap_err();
+        let shown = all_of(&error);
+        assert!(shown.contains(said), "{said}: {shown}");
+        assert!(!shown.contains("the-secret"), "{shown}");
+    }
+}
+
 #[tokio::test]
 async fn outside_a_pod_there_is_no_configuration_of_one() {
     let error = KubeConnection::in_cluster().await.unwrap_err().to_string();
-    assert!(error.starts_with("in-cluster configuration: "), "{error}");
+    for said in [
+        "in-cluster configuration: ",
+        "/var/run/secrets/kubernetes.io/serviceaccount",
+    ] {
+        assert!(error.contains(said), "{error}: {said}");
+    }
 }
 
 #[tokio::test]
@@ -171,6 +325,22 @@ fn outside_a_runtime_it_is_an_error_and_no_panic() {
         std::task::Poll::Ready(Err(error)) => assert_eq!(error, SetupError::NoRuntime),
         other => panic!("{other:?}"),
     }
+}
+
+/// kube's client would panic there.
+#[test]
+fn a_lock_outside_a_runtime_is_an_error_and_no_panic() -> TestResult {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let lock = runtime.block_on(connect(SOUND))?.endpoints("ns", "leader")?;
+    let mut reading = std::pin::pin!(lock.get());
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    match reading.as_mut().poll(&mut context) {
+        std::task::Poll::Ready(Err(error)) => assert!(all_of(&error).contains("runtime"), "{error}"),
+        other => panic!("{other:?}"),
+    }
+    Ok(())
 }
 
 /// A server that does this with each connection, and where it listens.

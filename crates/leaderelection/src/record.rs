@@ -102,7 +102,18 @@ impl Serialize for LeaderElectionRecord {
 
 /// `metav1.Time` on the wire: RFC 3339, UTC, whole seconds.
 fn go_time(time: DateTime<Utc>) -> String {
-    time.to_rfc3339_opts(SecondsFormat::Secs, true)
+    writable(time).to_rfc3339_opts(SecondsFormat::Secs, true)
+}
+
+/// The nearest time that RFC 3339 can write: it has the years 0 to 9999. Times only inform, so a stranger's odd one is no
+/// reason to call the whole record unreadable.
+fn writable(time: DateTime<Utc>) -> DateTime<Utc> {
+    const FIRST: i64 = -62_167_219_200;
+    const LAST: i64 = 253_402_300_799;
+    match time.timestamp() {
+        FIRST..=LAST => time,
+        seconds => DateTime::from_timestamp(seconds.clamp(FIRST, LAST), 0).unwrap_or(time),
+    }
 }
 
 impl<'de> Deserialize<'de> for LeaderElectionRecord {
@@ -191,5 +202,5 @@ fn time(raw: &str) -> Result<Option<DateTime<Utc>>, &'static str> {
         // Python's str(datetime): no zone, meant as UTC.
         NaiveDateTime::parse_from_str(&text, "%Y-%m-%d %H:%M:%S%.f").map(|naive| naive.and_utc())
     });
-    time.map(Some).map_err(|_| EXPECTED)
+    time.map(|time| Some(writable(time))).map_err(|_| EXPECTED)
 }

@@ -296,7 +296,7 @@ proptest! {
             ..ElectionConfig::new(if unique { Identity::unique() } else { Identity::new("a").unwrap() })
         };
         let start = MonoTime::from_nanos(5_000_000_000_000);
-        let nothing = Shift { now: MonoTime::ZERO, version: 0, seconds: 0, transitions: 0, coarse: None };
+        let nothing = Shift { now: MonoTime::ZERO, version: 0, seconds: 0, transitions: 0, coarse: None, deletes: false };
         // A create writes transitions 0, so that they can be shifted only where there is none.
         let transitions = if no_creates { TRANSITIONS } else { 0 };
         let by = Shift { now: start, version: VERSIONS, seconds: SECONDS, transitions, ..nothing };

@@ -3,14 +3,14 @@
 use leaderelection::Expected;
 
 use super::seat::Fate;
-use super::setting::{SEATS, Setting};
+use super::setting::{MOST_SEATS, Setting};
 use super::world::World;
 
 /// One step of the adversary, or of the user, whom it also plays.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
     /// Time passes: each clock advances so many ticks, and each machine is woken at every one.
-    Tick([u8; 2]),
+    Tick([u8; MOST_SEATS]),
     /// A watch shows the record as it was so many versions ago.
     Show {
         /// To whom.
@@ -73,6 +73,21 @@ pub enum Action {
         /// Whose.
         seat: usize,
     },
+    /// Somebody else writes to the lock.
+    Meddle(Meddling),
+}
+
+/// What somebody else writes to the lock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Meddling {
+    /// A label: the version moves, the record does not.
+    Label,
+    /// Another holder, with so many seconds.
+    Rewrite(i64),
+    /// No holder.
+    Empty,
+    /// Nothing is left.
+    Delete,
 }
 
 /// How a write is answered.
@@ -87,25 +102,23 @@ pub enum Reply {
     Ambiguous,
     /// It was not done and never will be.
     Refused,
+    /// Success, with the version that it named: it would have changed nothing (SAFETY 6).
+    Nothing,
 }
 
 /// Everything that may happen next in `world`.
 pub(super) fn enabled(setting: &Setting, world: &World, actions: &mut Vec<Action>) {
-    let [lo, hi] = setting.rates;
-    for first in lo..=hi {
-        actions.extend((lo..=hi).map(|second| Action::Tick([first, second])));
-    }
-    for seat in SEATS {
-        let Some(candidate) = world.seats.get(seat) else {
-            continue;
-        };
+    ticks(setting.rates, world.seats.len(), actions);
+    let powers = &setting.powers;
+    for (seat, candidate) in world.seats.iter().enumerate() {
+        let known = candidate.election.known_version();
         for ago in world.store.remembered() {
             actions.push(Action::Show { seat, ago });
         }
         if setting.coarse {
-            // A read says no more than a watch, except of an absence, which has no version.
-            let absent = |ago: &usize| world.store.record(*ago).is_none();
-            let answers = world.store.remembered().filter(absent);
+            // A read says no more than a watch, except of an absence, which it shows without a version.
+            let news = |ago: &usize| world.store.record(*ago).is_none() && world.store.version(*ago) > known;
+            let answers = world.store.remembered().filter(news);
             actions.extend(answers.map(|ago| Action::AnswerRead { seat, ago }));
         } else if let Some(read) = &candidate.read {
             let since = |ago: &usize| world.store.version(*ago) >= read.known;
@@ -114,46 +127,100 @@ pub(super) fn enabled(setting: &Setting, world: &World, actions: &mut Vec<Action
             actions.push(Action::FailRead { seat });
         }
         for call in 0..candidate.calls.len() {
-            writes(world, seat, call, actions);
+            writes(setting, world, seat, call, actions);
         }
-        if candidate.election.is_at_work() {
-            actions.push(Action::EndWork { seat });
-            actions.push(Action::StepDown { seat });
+        if powers.people {
+            if candidate.election.is_at_work() {
+                actions.push(Action::EndWork { seat });
+                actions.push(Action::StepDown { seat });
+            }
+            actions.push(Action::Stop { seat });
         }
-        actions.push(Action::Stop { seat });
-        actions.push(Action::Crash { seat });
+        if powers.crashes {
+            actions.push(Action::Crash { seat });
+        }
+    }
+    meddling(setting, world, actions);
+}
+
+/// Every rate for every clock.
+pub(super) fn ticks([lo, hi]: [u8; 2], seats: usize, actions: &mut Vec<Action>) {
+    let mut all = vec![[0; MOST_SEATS]];
+    for seat in 0..seats {
+        let with = |ticks: &[u8; MOST_SEATS], rate| {
+            let mut ticks = *ticks;
+            ticks.iter_mut().skip(seat).take(1).for_each(|tick| *tick = rate);
+            ticks
+        };
+        let before = std::mem::take(&mut all);
+        all.extend((lo..=hi).flat_map(|rate| before.iter().map(move |ticks| with(ticks, rate))));
+    }
+    actions.extend(all.into_iter().map(Action::Tick));
+}
+
+fn meddling(setting: &Setting, world: &World, actions: &mut Vec<Action>) {
+    let powers = &setting.powers;
+    let Some(record) = world.store.record(0) else {
+        return;
+    };
+    let mut meddle = |meddling| actions.push(Action::Meddle(meddling));
+    if powers.labels {
+        meddle(Meddling::Label);
+    }
+    if powers.rewrites {
+        meddle(Meddling::Rewrite(0));
+        meddle(Meddling::Rewrite(1));
+    }
+    if world.store.deletions > 0 {
+        meddle(Meddling::Delete);
+        if powers.empties && !record.is_free() {
+            meddle(Meddling::Empty);
+        }
     }
 }
 
-fn writes(world: &World, seat: usize, call: usize, actions: &mut Vec<Action>) {
+fn writes(setting: &Setting, world: &World, seat: usize, call: usize, actions: &mut Vec<Action>) {
     let Some(of) = world.seats.get(seat).and_then(|seat| seat.calls.get(call)) else {
         return;
     };
+    let powers = &setting.powers;
     let mut answer = |reply| actions.push(Action::Answer { seat, call, reply });
     let expected = of.attempt.expected;
     let conflicts = |ago: &usize| match (of.fate, expected) {
         (Fate::Landed(version), _) => world.store.version(*ago) >= Some(version),
         (_, Expected::Version(version)) => world.store.version(*ago) > Some(version),
-        (_, Expected::Absent) => world.store.record(*ago).is_some(),
+        (_, Expected::Absent) => {
+            world.store.record(*ago).is_some() && world.store.version(*ago) > of.attempt.known
+        }
     };
     match of.fate {
         Fate::Ghost => {}
         Fate::Beaten => answer(Reply::Conflict(None)),
         Fate::Sent if world.store.is(expected) => {
-            answer(Reply::Ambiguous);
-            answer(Reply::Refused);
+            if powers.misleads {
+                answer(Reply::Ambiguous);
+                answer(Reply::Refused);
+            }
+            if powers.mute && expected != Expected::Absent {
+                answer(Reply::Nothing);
+            }
         }
         Fate::Sent | Fate::Landed(_) => {
-            if matches!(of.fate, Fate::Landed(_)) {
+            let landed = matches!(of.fate, Fate::Landed(_));
+            if landed {
                 answer(Reply::Done);
             }
-            answer(Reply::Ambiguous);
-            answer(Reply::Conflict(None));
-            world
-                .store
-                .remembered()
-                .filter(conflicts)
-                .for_each(|ago| answer(Reply::Conflict(Some(ago))));
+            if powers.misleads {
+                answer(Reply::Ambiguous);
+            }
+            if powers.misleads || !landed {
+                answer(Reply::Conflict(None));
+                world
+                    .store
+                    .remembered()
+                    .filter(conflicts)
+                    .for_each(|ago| answer(Reply::Conflict(Some(ago))));
+            }
         }
     }
     if of.fate != Fate::Ghost || world.store.is(expected) {

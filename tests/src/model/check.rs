@@ -7,7 +7,8 @@ use leaderelection::EmptyIdentity;
 use stateright::{Checker, HasDiscoveries, Model};
 
 use super::world::{
-    Checked, FIRST_LEADS, HAND_OVER, KNOWS_ITS_WORK, NO_NEEDLESS_LOSS, ONE_LEADER, SECOND_LEADS,
+    Checked, FIRST_LEADS, HAND_OVER, KNOWS_ITS_WORK, LEADS_AGAIN, NO_NEEDLESS_LOSS, ONE_LEADER,
+    SAYS_ITS_LEASE, SECOND_LEADS,
 };
 use super::{Setting, story};
 
@@ -20,6 +21,8 @@ pub struct Outcome {
     pub depth: usize,
     /// How long it took.
     pub took: Duration,
+    /// The most memory that this process has had so far, in MiB, where the system tells.
+    pub peak: Option<u64>,
     /// What must never be, and is: its name, and the steps to it, told in words. `None`: every reachable state is sound.
     pub failure: Option<(&'static str, Vec<String>)>,
     /// What must be possible, and is not; known only where there is no failure.
@@ -33,6 +36,7 @@ pub struct Outcome {
 #[allow(clippy::disallowed_methods, reason = "how long a check takes is for people")]
 pub fn check(setting: Setting) -> Result<Outcome, EmptyIdentity> {
     let began = Instant::now();
+    let people = setting.powers.people;
     let checker = Checked::new(setting)?
         .checker()
         .threads(2)
@@ -40,20 +44,35 @@ pub fn check(setting: Setting) -> Result<Outcome, EmptyIdentity> {
         .spawn_bfs()
         .join();
     let mut found = checker.discoveries();
-    let failure = [ONE_LEADER, NO_NEEDLESS_LOSS, KNOWS_ITS_WORK]
-        .into_iter()
-        .find_map(|name| Some((name, story::tell(found.remove(name)?.into_vec()))));
+    let failure = [
+        ONE_LEADER,
+        NO_NEEDLESS_LOSS,
+        KNOWS_ITS_WORK,
+        SAYS_ITS_LEASE,
+        LEADS_AGAIN,
+    ]
+    .into_iter()
+    .find_map(|name| Some((name, story::tell(found.remove(name)?.into_vec()))));
     let impossible = [FIRST_LEADS, SECOND_LEADS, HAND_OVER]
         .into_iter()
+        .filter(|name| *name != HAND_OVER || people)
         .filter(|name| !found.contains_key(name))
         .collect();
     Ok(Outcome {
         states: checker.unique_state_count(),
         depth: checker.max_depth(),
         took: began.elapsed(),
+        peak: peak(),
         failure,
         impossible,
     })
+}
+
+fn peak() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
+    let kib: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
+    Some(kib / 1024)
 }
 
 impl fmt::Display for Outcome {
@@ -62,6 +81,9 @@ impl fmt::Display for Outcome {
             states, depth, took, ..
         } = self;
         write!(f, "{states} states, depth {depth}, {took:.1?}")?;
+        if let Some(peak) = self.peak {
+            write!(f, ", {peak} MiB")?;
+        }
         let Some((name, steps)) = &self.failure else {
             return Ok(());
         };

@@ -25,6 +25,7 @@
 
 pub mod action;
 pub mod check;
+pub mod heal;
 pub mod places;
 pub mod seat;
 pub mod setting;
@@ -34,5 +35,5 @@ pub mod world;
 
 pub use self::action::{Action, Reply};
 pub use self::check::{Outcome, check};
-pub use self::setting::Setting;
+pub use self::setting::{Healing, Powers, Setting};
 pub use self::world::World;

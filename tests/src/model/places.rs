@@ -16,29 +16,54 @@ pub enum Alike {
     Renamed,
 }
 
-/// The lesser of the two hashes, as the candidates sit and with changed places.
-pub(super) fn either_way(alike: Alike, store: &Store, [first, second]: &[Seat; 2]) -> u64 {
-    let seen = |seats, renamed| seen_from(store, seats, renamed);
-    let as_they_sit = seen([first, second], false);
-    match alike {
-        Alike::No => as_they_sit,
-        Alike::Twins => as_they_sit.min(seen([second, first], false)),
-        Alike::Renamed => as_they_sit.min(seen([second, first], true)),
-    }
+/// Who may sit where: the seats in the order in which they are seen. The first is as they sit.
+const ORDERS_OF_TWO: &[&[usize]] = &[&[0, 1], &[1, 0]];
+const ORDERS_OF_THREE: &[&[usize]] = &[
+    &[0, 1, 2],
+    &[0, 2, 1],
+    &[1, 0, 2],
+    &[1, 2, 0],
+    &[2, 0, 1],
+    &[2, 1, 0],
+];
+
+/// The least of the hashes, as the candidates sit and with changed places.
+pub(super) fn either_way(alike: Alike, store: &Store, seats: &[Seat]) -> u64 {
+    let orders = if seats.len() == 2 {
+        ORDERS_OF_TWO
+    } else {
+        ORDERS_OF_THREE
+    };
+    let different = if alike == Alike::No { 1 } else { orders.len() };
+    let seen = |order: &&[usize]| seen_from(store, seats, order, alike == Alike::Renamed);
+    orders.iter().take(different).map(seen).min().unwrap_or_default()
 }
 
-fn seen_from(store: &Store, seats: [&Seat; 2], renamed: bool) -> u64 {
-    let mut hasher = Renaming { state: 0, renamed };
+fn seen_from(store: &Store, seats: &[Seat], order: &[usize], renamed: bool) -> u64 {
+    let mut names = *LETTERS;
+    if renamed {
+        for (place, from) in order.iter().enumerate() {
+            if let (Some(name), Some(to)) = (names.get_mut(*from), LETTERS.get(place)) {
+                *name = *to;
+            }
+        }
+    }
+    let mut hasher = Renaming { state: 0, names };
     store.hash(&mut hasher);
-    seats.hash(&mut hasher);
+    for from in order {
+        seats.get(*from).hash(&mut hasher);
+    }
     hasher.finish()
 }
 
-/// Hashes as if "a…" were "b…" and the other way round. Not the standard hasher, because hashing is most of the work of a
-/// checker: a multiplication per word, both halves of the product kept, as wyhash does.
+/// With what the names in each seat begin.
+const LETTERS: &[u8; 3] = b"abc";
+
+/// Hashes as if the names that begin with "a", "b" or "c" began with `names` in this order. Not the standard hasher, because
+/// hashing is most of the work of a checker: a multiplication per word, both halves of the product kept, as wyhash does.
 struct Renaming {
     state: u64,
-    renamed: bool,
+    names: [u8; 3],
 }
 
 /// An odd number without a pattern.
@@ -58,16 +83,15 @@ impl Hasher for Renaming {
     }
 
     fn write(&mut self, bytes: &[u8]) {
-        let other = match bytes {
-            [b'a', ..] => b'b',
-            [b'b', ..] => b'a',
-            _ => 0,
-        };
+        let seat = bytes
+            .first()
+            .and_then(|first| LETTERS.iter().position(|letter| letter == first));
+        let renamed = seat.and_then(|seat| self.names.get(seat)).copied();
         for (at, chunk) in bytes.chunks(8).enumerate() {
             let mut word = [0; 8];
             word.iter_mut().zip(chunk).for_each(|(to, from)| *to = *from);
-            if let ([first, ..], true, 0, 1..) = (&mut word, self.renamed, at, other) {
-                *first = other;
+            if let ([first, ..], 0, Some(renamed)) = (&mut word, at, renamed) {
+                *first = renamed;
             }
             self.word(u64::from_le_bytes(word));
         }

@@ -137,6 +137,8 @@ impl Seat {
                 call.attempt.sent,
                 call.attempt.record.renew_time,
                 call.attempt.record.is_free(),
+                call.attempt.record.leader_transitions,
+                call.attempt.record.acquire_time,
             )
         });
         self.calls.dedup();
@@ -152,7 +154,7 @@ impl Seat {
                 call.attempt.sent = MonoTime::ZERO.before(spans.oldest);
             }
             match call.fate {
-                Fate::Sent if !store.is(call.attempt.expected) => {
+                Fate::Sent if !store.may_be(call.attempt.expected) => {
                     call.fate = Fate::Beaten;
                     forget_write(&mut call.attempt);
                     waits
@@ -192,11 +194,13 @@ fn matters(call: &Call, store: &Store) -> bool {
     let too_old = |version: Version| version.get() + 2 < NEWEST;
     match call.fate {
         Fate::Beaten => true,
-        Fate::Ghost => store.is(call.attempt.expected),
+        Fate::Ghost => store.may_be(call.attempt.expected),
         Fate::Landed(version) => !too_old(version),
         Fate::Sent => match call.attempt.expected {
             Expected::Version(version) => !too_old(version),
-            Expected::Absent => store.remembered().any(|ago| store.record(ago).is_none()),
+            Expected::Absent => {
+                store.deletions > 0 || store.remembered().any(|ago| store.record(ago).is_none())
+            }
         },
     }
 }

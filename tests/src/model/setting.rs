@@ -1,14 +1,14 @@
-//! What a checked world is made of: durations, clock rates, names, and the rule that is dropped.
+//! What a checked world is made of: durations, clock rates, names, the adversary's powers, and the rule that is dropped.
 
 use std::time::Duration;
 
-use leaderelection::election::{Election, ElectionConfig, Variant};
+use leaderelection::election::{Election, ElectionConfig, MissingRecord, Variant};
 use leaderelection::{EmptyIdentity, Identity, LeaseTiming};
 
 use super::places::Alike;
 
-/// The two candidates, by their seats.
-pub const SEATS: [usize; 2] = [0, 1];
+/// More candidates are not modelled.
+pub const MOST_SEATS: usize = 3;
 
 /// Durations in ticks. A tick is a second, because a record holds whole seconds.
 #[derive(Debug, Clone, Copy)]
@@ -77,6 +77,59 @@ impl Lives {
     }
 }
 
+/// What the adversary can do beside choosing clock rates, showing old states, and delaying and losing what is on its way.
+#[derive(Debug, Clone, Copy)]
+pub struct Powers {
+    /// Writes are answered wrongly: with a conflict after they were done, or as unknown or refused.
+    pub misleads: bool,
+    /// The users stop candidates, ask them to step down, and let work end; it ends by itself too.
+    pub people: bool,
+    /// Candidates crash and are restarted.
+    pub crashes: bool,
+    /// Somebody writes a label: the version moves, the record does not.
+    pub labels: bool,
+    /// Somebody writes another holder into the record.
+    pub rewrites: bool,
+    /// Somebody empties the record's holder; counts as a deletion.
+    pub empties: bool,
+    /// How often somebody deletes the record.
+    pub deletions: u8,
+    /// The store finds that a write would change nothing, and answers with the version that it named.
+    pub mute: bool,
+}
+
+impl Powers {
+    /// None of them.
+    pub const NONE: Self = Self {
+        misleads: false,
+        people: false,
+        crashes: false,
+        labels: false,
+        rewrites: false,
+        empties: false,
+        deletions: 0,
+        mute: false,
+    };
+    /// What befalls a lock that only candidates write to.
+    pub const USUAL: Self = Self {
+        misleads: true,
+        people: true,
+        crashes: true,
+        ..Self::NONE
+    };
+}
+
+/// How the network is once it has healed, where that is checked in every state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Healing {
+    /// Everything is delivered at once.
+    Whole,
+    /// The watch stays silent for ever, and everything else is delivered at once. Not where reads are coarse.
+    WithoutWatch,
+    /// Nothing is shown to anybody: for checking the check.
+    Blind,
+}
+
 /// One world to be checked.
 #[derive(Debug, Clone)]
 pub struct Setting {
@@ -89,8 +142,12 @@ pub struct Setting {
     pub coarse: bool,
     /// Nothing was ever written, instead of a record that somebody released.
     pub from_nothing: bool,
+    /// What the adversary can do.
+    pub powers: Powers,
+    /// In every state it is also asked whether somebody leads in time once the network heals.
+    pub healing: Option<Healing>,
     names: Names,
-    configs: [ElectionConfig; 2],
+    configs: Vec<ElectionConfig>,
 }
 
 /// Under which names the candidates run.
@@ -98,7 +155,7 @@ pub struct Setting {
 enum Names {
     /// Each has its own, and keeps it when it is restarted.
     Own,
-    /// Both have the same.
+    /// All have the same.
     Twins,
     /// Each has its own, and another in every life.
     Unique,
@@ -126,26 +183,64 @@ impl Setting {
             on_their_way: 2,
             coarse: true,
             from_nothing: false,
+            powers: Powers::USUAL,
+            healing: None,
             names: Names::Own,
-            configs: [config("a0")?, config("b0")?],
+            configs: vec![config("a0")?, config("b0")?],
         })
+    }
+
+    /// The same with a third candidate that is like the second.
+    ///
+    /// # Errors
+    /// Never: the name is not empty.
+    pub fn third(mut self) -> Result<Self, EmptyIdentity> {
+        if let [_, second] = self.configs.as_slice() {
+            let mut third = second.clone();
+            if self.names != Names::Twins {
+                third.identity = Identity::new("c0")?;
+            }
+            self.configs.push(third);
+        }
+        Ok(self)
     }
 
     /// The same with other durations for the candidate of the second seat.
     #[must_use]
-    pub fn second(mut self, ticks: Ticks) -> Self {
-        let [_, second] = &mut self.configs;
-        second.timing = ticks.timing();
+    pub fn second(self, ticks: Ticks) -> Self {
+        self.second_timing(ticks.timing())
+    }
+
+    /// The same with other durations, not whole ticks, for the candidate of the second seat.
+    #[must_use]
+    pub fn second_timing(mut self, timing: LeaseTiming) -> Self {
+        if let Some(second) = self.configs.get_mut(1) {
+            second.timing = timing;
+        }
         self
     }
 
-    /// The same with both candidates under one name.
+    fn all(mut self, set: impl Fn(&mut ElectionConfig)) -> Self {
+        self.configs.iter_mut().for_each(set);
+        self
+    }
+
+    /// The same with other powers of the adversary.
+    #[must_use]
+    pub fn powers(self, powers: Powers) -> Self {
+        Self { powers, ..self }
+    }
+
+    /// The same with all candidates under one name.
     #[must_use]
     pub fn twins(mut self) -> Self {
-        let [first, second] = &mut self.configs;
-        second.identity = first.identity.clone();
         self.names = Names::Twins;
-        self
+        let name = self.configs.first().map(|config| config.identity.clone());
+        self.all(|config| {
+            config
+                .identity
+                .clone_from(name.as_ref().unwrap_or(&config.identity.clone()))
+        })
     }
 
     /// The same with a name of its own for every life of a candidate.
@@ -155,27 +250,44 @@ impl Setting {
         self
     }
 
+    /// The same where the users have declared each name to be one candidate's alone.
+    #[must_use]
+    pub fn exclusive(self) -> Self {
+        self.all(|config| config.exclusive_identity = true)
+    }
+
+    /// The same in strict mode.
+    #[must_use]
+    pub fn strict(self) -> Self {
+        self.all(|config| config.missing_record = MissingRecord::ClaimThenLead)
+    }
+
     /// The same with one rule dropped.
     #[must_use]
-    pub fn broken(mut self, variant: Variant) -> Self {
-        for config in &mut self.configs {
-            config.variant = Some(variant);
-        }
+    pub fn broken(self, variant: Variant) -> Self {
+        self.all(|config| config.variant = Some(variant))
+    }
+
+    /// The same with the question, in every state, whether somebody leads in time once the network heals.
+    #[must_use]
+    pub fn heals(mut self, healing: Healing) -> Self {
+        self.healing = Some(healing);
         self
     }
 
     /// Whether the candidates differ in nothing but their names.
     pub(super) fn alike(&self) -> Alike {
-        let [first, second] = &self.configs;
+        let mut timings = self.configs.iter().map(|config| &config.timing);
+        let first = timings.next();
         match self.names {
-            _ if first.timing != second.timing => Alike::No,
+            _ if timings.any(|timing| Some(timing) != first) => Alike::No,
             Names::Twins => Alike::Twins,
             Names::Own | Names::Unique => Alike::Renamed,
         }
     }
 
     /// How each candidate is set.
-    pub fn configs(&self) -> &[ElectionConfig; 2] {
+    pub fn configs(&self) -> &[ElectionConfig] {
         &self.configs
     }
 
@@ -184,25 +296,49 @@ impl Setting {
         self.configs.iter().find_map(|config| config.variant)
     }
 
+    /// Whether somebody may take a holder or the whole record away.
+    pub(super) fn deletes(&self) -> bool {
+        self.powers.deletions > 0
+    }
+
+    /// Whether a missing record is claimed before somebody leads by it.
+    pub(super) fn is_strict(&self) -> bool {
+        let strict = |config: &ElectionConfig| config.missing_record == MissingRecord::ClaimThenLead;
+        self.configs.iter().any(strict)
+    }
+
+    /// L of the most patient candidate, in ticks of its own clock.
+    pub(super) fn longest_lease(&self) -> u64 {
+        let leases = self.configs.iter().map(|config| config.timing.written_seconds());
+        leases
+            .max()
+            .and_then(|most| u64::try_from(most).ok())
+            .unwrap_or(0)
+    }
+
     /// For how long the sends of each candidate matter.
-    pub(super) fn spans(&self) -> [Spans; 2] {
-        self.configs.each_ref().map(|config| {
+    pub(super) fn spans(&self) -> Vec<Spans> {
+        let spans = |config: &ElectionConfig| {
             let timing = &config.timing;
             let patience = timing.attempt_timeout();
             Spans {
                 patience,
                 oldest: timing.renew_deadline().max(patience).max(timing.retry_period()),
             }
-        })
+        };
+        self.configs.iter().map(spans).collect()
     }
 
     /// The candidates that take turns in each seat.
     ///
     /// # Errors
     /// Never: the names are not empty.
-    pub(super) fn lives(&self) -> Result<[Lives; 2], EmptyIdentity> {
-        let [first, second] = &self.configs;
-        Ok([self.lives_of('a', first)?, self.lives_of('b', second)?])
+    pub(super) fn lives(&self) -> Result<Vec<Lives>, EmptyIdentity> {
+        let letters = ['a', 'b', 'c'].into_iter();
+        let lives = letters.zip(&self.configs);
+        lives
+            .map(|(letter, config)| self.lives_of(letter, config))
+            .collect()
     }
 
     fn lives_of(&self, letter: char, config: &ElectionConfig) -> Result<Lives, EmptyIdentity> {

@@ -12,51 +12,62 @@ pub const NEWEST: u64 = 3;
 const BASE: i64 = 3;
 /// How many states are remembered: the newest and two before it.
 const REMEMBERED: usize = 3;
+/// Who holds what somebody else has written.
+const STRANGER: &str = "x";
 
-/// The record as it is and was, newest first. `None` is the absence before the first create.
+/// The record as it is and was, newest first. `None` is an absence. Deletions make versions too.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Store {
     newest: u64,
     states: Vec<Option<Arc<LeaderElectionRecord>>>,
+    /// How often somebody may still delete the record, or empty its holder.
+    pub(super) deletions: u8,
 }
 
 fn second(seconds: i64) -> DateTime<Utc> {
     DateTime::from_timestamp(seconds, 0).unwrap_or_default()
 }
 
+/// What every wall clock shows in a normalised world. It stands with the records, which is the hardest case for a record
+/// that has to change with every write (SAFETY 6).
+pub(super) fn wall() -> DateTime<Utc> {
+    second(BASE)
+}
+
 impl Store {
-    /// Nothing was written yet.
-    pub(super) fn empty() -> Self {
+    fn new(state: Option<Arc<LeaderElectionRecord>>, deletions: u8) -> Self {
         Self {
             newest: NEWEST,
-            states: vec![None],
+            states: vec![state],
+            deletions,
         }
+    }
+
+    /// Nothing was written yet.
+    pub(super) fn empty(deletions: u8) -> Self {
+        Self::new(None, deletions)
     }
 
     /// Somebody has led and released.
-    pub(super) fn released() -> Self {
-        let time = Some(second(BASE));
+    pub(super) fn released(deletions: u8) -> Self {
         let record = LeaderElectionRecord {
             lease_duration_seconds: 1,
-            acquire_time: time,
-            renew_time: time,
+            acquire_time: Some(wall()),
+            renew_time: Some(wall()),
             leader_transitions: BASE,
             ..LeaderElectionRecord::default()
         };
-        Self {
-            newest: NEWEST,
-            states: vec![Some(Arc::new(record))],
-        }
+        Self::new(Some(Arc::new(record)), deletions)
     }
 
-    /// The record as it was `ago` versions ago, where it is remembered.
+    /// The record as it was `ago` versions ago, where it is remembered and was there.
     pub fn record(&self, ago: usize) -> Option<&Arc<LeaderElectionRecord>> {
         self.states.get(ago)?.as_ref()
     }
 
-    /// The version `ago` versions ago; `None` where nothing was.
+    /// The version `ago` versions ago; `None` where that is forgotten.
     pub fn version(&self, ago: usize) -> Option<Version> {
-        self.record(ago)?;
+        self.states.get(ago)?;
         let back = u64::try_from(ago).ok()?;
         Some(Version::new(self.newest.saturating_sub(back)))
     }
@@ -66,8 +77,18 @@ impl Store {
         0..self.states.len()
     }
 
-    /// What a look at the state `ago` versions ago shows.
-    pub fn shown(&self, ago: usize) -> Observation {
+    /// What a watch shows of the state `ago` versions ago: an absence with its version.
+    pub fn watched(&self, ago: usize) -> Observation {
+        match self.read(ago) {
+            Observation::Absent { .. } => Observation::Absent {
+                as_of: self.version(ago),
+            },
+            present => present,
+        }
+    }
+
+    /// What an answer shows of the state `ago` versions ago: an absence without a version.
+    pub fn read(&self, ago: usize) -> Observation {
         match (self.version(ago), self.record(ago)) {
             (Some(version), Some(record)) => Observation::Present {
                 version,
@@ -81,38 +102,85 @@ impl Store {
     pub fn is(&self, expected: Expected) -> bool {
         match expected {
             Expected::Absent => self.record(0).is_none(),
-            Expected::Version(version) => self.version(0) == Some(version),
+            Expected::Version(version) => self.record(0).is_some() && self.version(0) == Some(version),
         }
+    }
+
+    /// Whether a swap that names `expected` would be done now or may be later.
+    pub(super) fn may_be(&self, expected: Expected) -> bool {
+        self.is(expected) || (expected == Expected::Absent && self.deletions > 0)
     }
 
     /// The record is replaced.
     pub(super) fn put(&mut self, record: Arc<LeaderElectionRecord>) -> Version {
+        self.push(Some(record))
+    }
+
+    fn push(&mut self, state: Option<Arc<LeaderElectionRecord>>) -> Version {
         self.newest += 1;
-        self.states.insert(0, Some(record));
+        self.states.insert(0, state);
         self.states.truncate(REMEMBERED);
         Version::new(self.newest)
     }
 
-    /// The second that a wall clock shows: it stands with the record, which is the hardest case for a record that has to
-    /// change with every write (SAFETY 6).
-    pub fn wall(&self) -> DateTime<Utc> {
-        let renewed = self.record(0).and_then(|record| record.renew_time);
-        renewed.unwrap_or(second(BASE))
+    /// Somebody deletes the record. `None` where that is not possible.
+    pub(super) fn delete(&mut self) -> Option<()> {
+        self.record(0)?;
+        self.deletions = self.deletions.checked_sub(1)?;
+        self.push(None);
+        Some(())
     }
 
-    /// By how much a world is shifted after a write, so that the newest record always has the same version, second and
-    /// transitions.
-    pub(super) fn shift(&self, coarse: bool) -> Shift {
-        let (seconds, transitions) = match self.record(0) {
-            Some(record) => (self.wall().timestamp() - BASE, record.leader_transitions - BASE),
-            None => (0, 0),
+    /// Somebody takes the holder out of the record. `None` where that is not possible.
+    pub(super) fn empty_holder(&mut self) -> Option<()> {
+        let record = self.record(0).filter(|record| !record.is_free())?;
+        let emptied = LeaderElectionRecord {
+            holder_identity: String::new(),
+            ..LeaderElectionRecord::clone(record)
         };
+        self.deletions = self.deletions.checked_sub(1)?;
+        self.put(Arc::new(emptied));
+        Some(())
+    }
+
+    /// Somebody writes a label. `None` where there is nothing to write it on.
+    pub(super) fn label(&mut self) -> Option<()> {
+        let record = Arc::clone(self.record(0)?);
+        self.put(record);
+        Some(())
+    }
+
+    /// Somebody writes another holder, with or without a duration, and never the same record twice.
+    pub(super) fn rewrite(&mut self, seconds: i64) -> Option<()> {
+        let record = self.record(0)?;
+        let time = Some(second(BASE + 1));
+        let foreign = LeaderElectionRecord {
+            holder_identity: STRANGER.to_owned(),
+            lease_duration_seconds: seconds,
+            acquire_time: time,
+            renew_time: time,
+            ..LeaderElectionRecord::clone(record)
+        };
+        self.put(Arc::new(foreign));
+        Some(())
+    }
+
+    /// By how much a world is shifted after a write, so that the newest record always has the same version and
+    /// transitions, and never a later second than the wall clock. The wall clock stands also while records are created
+    /// that do not land, but not for longer than for one of them.
+    pub(super) fn shift(&self, coarse: bool, deletes: bool, last_create: Option<i64>) -> Shift {
+        let (seconds, transitions) = self.record(0).map_or((0, 0), |record| {
+            let renewed = record.renew_time.map_or(BASE, |time| time.timestamp());
+            (renewed - BASE, record.leader_transitions - BASE)
+        });
+        let created = last_create.map_or(0, |second| second - BASE - 1);
         Shift {
             now: MonoTime::ZERO,
             version: self.newest - NEWEST,
-            seconds,
+            seconds: seconds.max(created).max(0),
             transitions,
-            coarse: coarse.then(|| second(BASE)),
+            coarse: coarse.then(wall),
+            deletes,
         }
     }
 

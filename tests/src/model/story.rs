@@ -1,6 +1,6 @@
 //! Tells a path through the model in words, so that a counterexample can be read.
 
-use super::action::{Action, Reply};
+use super::action::{Action, Meddling, Reply};
 use super::seat::Fate;
 use super::world::World;
 
@@ -16,7 +16,7 @@ pub(super) fn tell(path: Vec<(World, Option<Action>)>) -> Vec<String> {
 }
 
 fn name(seat: usize) -> char {
-    if seat == 0 { 'A' } else { 'B' }
+    ['A', 'B', 'C'].get(seat).copied().unwrap_or('?')
 }
 
 fn step(before: &World, action: Action) -> String {
@@ -33,7 +33,13 @@ fn step(before: &World, action: Action) -> String {
         })
     };
     match action {
-        Action::Tick([first, second]) => format!("time: A +{first}, B +{second}"),
+        Action::Tick(ticks) => {
+            let clocks = ticks.iter().take(before.seats.len()).enumerate();
+            let clocks: Vec<String> = clocks
+                .map(|(seat, ticks)| format!("{} +{ticks}", name(seat)))
+                .collect();
+            format!("time: {}", clocks.join(", "))
+        }
         Action::Show { seat, ago } => format!("{} is shown {}", name(seat), when(ago)),
         Action::AnswerRead { seat, ago } => format!("{}'s read shows {}", name(seat), when(ago)),
         Action::FailRead { seat } => format!("{}'s read fails", name(seat)),
@@ -49,6 +55,7 @@ fn step(before: &World, action: Action) -> String {
                 Reply::Conflict(Some(ago)) => format!("conflict with {}", when(ago)),
                 Reply::Ambiguous => "unknown".to_owned(),
                 Reply::Refused => "refused".to_owned(),
+                Reply::Nothing => "done, as the version before".to_owned(),
             };
             format!("{} hears of its {}: {reply}", name(seat), call(seat, at))
         }
@@ -57,6 +64,10 @@ fn step(before: &World, action: Action) -> String {
         Action::Stop { seat } => format!("{} is asked to leave", name(seat)),
         Action::StepDown { seat } => format!("{} is asked to step down", name(seat)),
         Action::Crash { seat } => format!("{} crashes and starts anew", name(seat)),
+        Action::Meddle(Meddling::Label) => "somebody writes a label".to_owned(),
+        Action::Meddle(Meddling::Rewrite(seconds)) => format!("somebody writes a holder, for {seconds} s"),
+        Action::Meddle(Meddling::Empty) => "somebody empties the holder".to_owned(),
+        Action::Meddle(Meddling::Delete) => "somebody deletes the record".to_owned(),
     }
 }
 

@@ -4,15 +4,15 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
-use leaderelection::election::{Input, Read, Shift, Variant};
-use leaderelection::{EmptyIdentity, LockErrorKind, Moment, MonoTime, Swap};
+use leaderelection::election::{ElectionConfig, Input, Read, Shift, Variant};
+use leaderelection::{EmptyIdentity, Expected, LockErrorKind, Moment, MonoTime, Swap};
 use stateright::{Model, Property};
 
-use super::action::{self, Action, Reply};
+use super::action::{self, Action, Meddling, Reply};
 use super::places::{Alike, either_way};
 use super::seat::{Call, Fate, Seat};
-use super::setting::{Lives, SEATS, Setting, Spans};
-use super::store::Store;
+use super::setting::{Lives, MOST_SEATS, Setting, Spans};
+use super::store::{self, Store};
 
 /// That never two candidates are at work at once: what all of this is for.
 pub const ONE_LEADER: &str = "never two candidates at work";
@@ -20,6 +20,10 @@ pub const ONE_LEADER: &str = "never two candidates at work";
 pub const NO_NEEDLESS_LOSS: &str = "no term is lost to the past";
 /// That a machine knows whether its work runs.
 pub const KNOWS_ITS_WORK: &str = "a machine knows whether its work runs";
+/// That no record is held for longer than it says (SAFETY 7).
+pub const SAYS_ITS_LEASE: &str = "a held record says for how long it is held";
+/// That the election lives (SAFETY 20).
+pub const LEADS_AGAIN: &str = "somebody leads in time once the network heals";
 /// That the model is not vacuous.
 pub const FIRST_LEADS: &str = "the first candidate can lead";
 /// That the model is not vacuous.
@@ -35,7 +39,7 @@ pub struct World {
     /// The store.
     pub store: Store,
     /// The candidates.
-    pub seats: [Seat; 2],
+    pub seats: Vec<Seat>,
     /// The last step showed a candidate what it knew to have passed, and it lost its term by that.
     pub lost_to_the_past: bool,
 }
@@ -43,9 +47,9 @@ pub struct World {
 /// A world under check.
 #[derive(Debug, Clone)]
 pub struct Checked {
-    setting: Setting,
-    lives: [Lives; 2],
-    spans: [Spans; 2],
+    pub(super) setting: Setting,
+    lives: Vec<Lives>,
+    spans: Vec<Spans>,
 }
 
 impl Checked {
@@ -62,17 +66,18 @@ impl Checked {
     }
 
     fn start(&self) -> World {
+        let deletions = self.setting.powers.deletions;
         let store = if self.setting.from_nothing {
-            Store::empty()
+            Store::empty(deletions)
         } else {
-            Store::released()
+            Store::released(deletions)
         };
-        let now = moment(0, &store);
-        let seats = self.lives.each_ref().map(|lives| {
+        let seats = self.lives.iter().map(|lives| {
             let mut seat = Seat::new(lives.first.clone());
-            seat.feed(now, Input::Wake, self.setting.on_their_way);
+            seat.feed(moment(0), Input::Wake, self.setting.on_their_way);
             seat
         });
+        let seats = seats.collect();
         let alike = self.setting.alike();
         let mut world = World {
             alike,
@@ -80,7 +85,7 @@ impl Checked {
             seats,
             lost_to_the_past: false,
         };
-        self.normalise(&mut world, [0, 0]);
+        self.normalise(&mut world, [0; MOST_SEATS]);
         world
     }
 
@@ -90,27 +95,27 @@ impl Checked {
             lost_to_the_past: false,
             ..world.clone()
         };
-        let mut passed = [0, 0];
+        let mut passed = [0; MOST_SEATS];
         match action {
             Action::Tick(ticks) => {
                 passed = ticks;
-                for (seat, ticks) in SEATS.into_iter().zip(ticks) {
+                for (seat, ticks) in ticks.into_iter().enumerate().take(world.seats.len()) {
                     for tick in 1..=ticks {
                         self.feed(&mut world, seat, tick, Input::Wake)?;
                     }
                 }
             }
             Action::Show { seat, ago } => {
-                let (shown, version) = (world.store.shown(ago), world.store.version(ago));
+                let (shown, version) = (world.store.watched(ago), world.store.version(ago));
                 let past = version <= world.seats.get(seat)?.election.known_version();
                 let lost = self.feed(&mut world, seat, 0, Input::Watched(shown))?;
                 world.lost_to_the_past = lost && past;
             }
             Action::AnswerRead { seat, ago } => {
-                let observation = world.store.shown(ago);
+                let observation = world.store.read(ago);
                 let unasked = Read {
                     sent: MonoTime::ZERO,
-                    known: world.store.version(ago),
+                    known: world.seats.get(seat)?.election.known_version(),
                     verifies_watch: false,
                 };
                 let read = world.seats.get_mut(seat)?.read.take();
@@ -145,6 +150,10 @@ impl Checked {
                 self.feed(&mut world, seat, 0, Input::StepDown)?;
             }
             Action::Crash { seat } => self.crash(&mut world, seat)?,
+            Action::Meddle(Meddling::Label) => world.store.label()?,
+            Action::Meddle(Meddling::Rewrite(seconds)) => world.store.rewrite(seconds)?,
+            Action::Meddle(Meddling::Empty) => world.store.empty_holder()?,
+            Action::Meddle(Meddling::Delete) => world.store.delete()?,
         }
         self.normalise(&mut world, passed);
         Some(world)
@@ -153,7 +162,7 @@ impl Checked {
     /// Gives an input to the candidate of `seat`, so many ticks after the last step by its own clock. Returns whether its
     /// term was lost.
     fn feed(&self, world: &mut World, seat: usize, tick: u8, input: Input) -> Option<bool> {
-        let now = moment(tick, &world.store);
+        let now = moment(tick);
         let fed = world
             .seats
             .get_mut(seat)?
@@ -172,24 +181,29 @@ impl Checked {
         Some(())
     }
 
-    fn normalise(&self, world: &mut World, passed: [u8; 2]) {
-        let shift = world.store.shift(self.setting.coarse);
+    fn normalise(&self, world: &mut World, passed: [u8; MOST_SEATS]) {
+        let last_creates = world.seats.iter().map(|seat| seat.election.last_create_second());
+        let last_create = last_creates.max().flatten();
+        let shift = world
+            .store
+            .shift(self.setting.coarse, self.setting.deletes(), last_create);
         world.store.normalise(&shift);
-        for ((seat, passed), spans) in world.seats.iter_mut().zip(passed).zip(self.spans) {
-            let now = moment(passed, &world.store).mono;
-            seat.normalise(&Shift { now, ..shift }, spans, &world.store);
+        for ((seat, passed), spans) in world.seats.iter_mut().zip(passed).zip(&self.spans) {
+            let now = moment(passed).mono;
+            seat.normalise(&Shift { now, ..shift }, *spans, &world.store);
         }
         if self.setting.coarse && self.setting.variant() != Some(Variant::AnyVersionAdopted) {
-            let known = world.seats.each_ref().map(|seat| seat.election.known_version());
-            world.store.forget_known(known.into_iter().min().flatten());
+            let known = world.seats.iter().map(|seat| seat.election.known_version());
+            let known = known.min().flatten();
+            world.store.forget_known(known);
         }
     }
 }
 
-fn moment(tick: u8, store: &Store) -> Moment {
+fn moment(tick: u8) -> Moment {
     Moment {
         mono: MonoTime::ZERO.after(Duration::from_secs(tick.into())),
-        wall: store.wall(),
+        wall: store::wall(),
     }
 }
 
@@ -210,7 +224,7 @@ fn land(world: &mut World, seat: usize, call: usize) -> Option<()> {
 fn answer(world: &mut World, seat: usize, call: usize, reply: Reply) -> Option<Input> {
     let lands = {
         let of = world.seats.get(seat)?.calls.get(call)?;
-        of.fate == Fate::Sent && world.store.is(of.attempt.expected)
+        of.fate == Fate::Sent && world.store.may_be(of.attempt.expected)
     };
     let calls = &mut world.seats.get_mut(seat)?.calls;
     let Call { attempt, fate } = calls.remove(call);
@@ -226,7 +240,7 @@ fn answer(world: &mut World, seat: usize, call: usize, reply: Reply) -> Option<I
             Input::Swapped { attempt, swap }
         }
         Reply::Conflict(ago) => {
-            let swap = Swap::Conflict(ago.map(|ago| world.store.shown(ago)));
+            let swap = Swap::Conflict(ago.map(|ago| world.store.read(ago)));
             Input::Swapped { attempt, swap }
         }
         Reply::Ambiguous => {
@@ -237,6 +251,13 @@ fn answer(world: &mut World, seat: usize, call: usize, reply: Reply) -> Option<I
             failed(attempt, LockErrorKind::Ambiguous)
         }
         Reply::Refused => failed(attempt, LockErrorKind::Unavailable),
+        Reply::Nothing => {
+            let Expected::Version(version) = attempt.expected else {
+                return None;
+            };
+            let swap = Swap::Done(version);
+            Input::Swapped { attempt, swap }
+        }
     })
 }
 
@@ -262,7 +283,19 @@ impl World {
 
     /// Whether both work at once.
     pub fn has_two_leaders(&self) -> bool {
-        self.seats.iter().all(|seat| seat.working)
+        self.seats.iter().filter(|seat| seat.working).count() > 1
+    }
+
+    /// Whether a record that a candidate holds says that it is held for less than its lease.
+    fn says_too_little(&self, holders: &[ElectionConfig]) -> bool {
+        let Some(record) = self.store.record(0) else {
+            return false;
+        };
+        let declared = Duration::from_secs(u64::try_from(record.lease_duration_seconds).unwrap_or(0));
+        let letter = record.holder_identity.bytes().next();
+        holders.iter().any(|holder| {
+            letter == holder.identity.as_str().bytes().next() && declared < holder.timing.lease_duration()
+        })
     }
 
     /// Whether somebody works by an acquisition of a record that another had released.
@@ -295,7 +328,7 @@ impl Model for Checked {
     }
 
     fn properties(&self) -> Vec<Property<Self>> {
-        vec![
+        let mut properties = vec![
             Property::always(ONE_LEADER, |_, world: &World| !world.has_two_leaders()),
             Property::always(NO_NEEDLESS_LOSS, |_, world: &World| !world.lost_to_the_past),
             Property::always(KNOWS_ITS_WORK, |_, world: &World| {
@@ -304,9 +337,26 @@ impl Model for Checked {
                     .iter()
                     .all(|seat| seat.working == seat.election.is_at_work())
             }),
-            Property::sometimes(FIRST_LEADS, |_, world: &World| world.seats[0].working),
-            Property::sometimes(SECOND_LEADS, |_, world: &World| world.seats[1].working),
-            Property::sometimes(HAND_OVER, |_, world: &World| world.was_handed_over()),
-        ]
+            Property::always(SAYS_ITS_LEASE, |checked: &Self, world: &World| {
+                !world.says_too_little(checked.setting.configs())
+            }),
+            Property::sometimes(FIRST_LEADS, |_, world: &World| {
+                world.seats.first().is_some_and(|seat| seat.working)
+            }),
+            Property::sometimes(SECOND_LEADS, |_, world: &World| {
+                world.seats.get(1).is_some_and(|seat| seat.working)
+            }),
+        ];
+        if self.setting.healing.is_some() {
+            properties.push(Property::always(LEADS_AGAIN, |checked: &Self, world: &World| {
+                checked.leads_again(world)
+            }));
+        }
+        if self.setting.powers.people {
+            properties.push(Property::sometimes(HAND_OVER, |_, world: &World| {
+                world.was_handed_over()
+            }));
+        }
+        properties
     }
 }

@@ -1,5 +1,6 @@
 //! A real kube-apiserver with an etcd of its own.
 
+use std::ffi::OsString;
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -62,6 +63,7 @@ pub struct KubeApiserver {
     etcd: Etcd,
     folder: TempDir,
     port: u16,
+    flags: Vec<String>,
 }
 
 impl KubeApiserver {
@@ -71,6 +73,14 @@ impl KubeApiserver {
     /// When a program is not built (the message names `tests/run.sh`), does not start, or does not serve within 90 s
     /// (the message ends with the server's log).
     pub fn start() -> Result<Self, ServerError> {
+        Self::start_with(&[])
+    }
+
+    /// As [`start`](Self::start), with more flags than the others have.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn start_with(flags: &[&str]) -> Result<Self, ServerError> {
         let mut server = Self {
             process: None,
             etcd: Etcd::start()?,
@@ -79,6 +89,7 @@ impl KubeApiserver {
                 .tempdir()
                 .map_err(ServerError::io("make a temporary folder"))?,
             port: 0,
+            flags: flags.iter().map(|&flag| flag.to_owned()).collect(),
         };
         server.write("tokens.csv", TOKENS)?;
         server.write("audit-policy.yaml", audit::POLICY)?;
@@ -300,8 +311,8 @@ impl KubeApiserver {
             // Written before the request goes on, and never into a second file (in MB).
             "--audit-log-mode=blocking".to_owned(),
             "--audit-log-maxsize=100000".to_owned(),
-        ]
-        .map(Into::into);
+        ];
+        let args: Vec<OsString> = args.iter().chain(&self.flags).map(OsString::from).collect();
         let mut process = Process::spawn(PROGRAM, &args, &self.folder.path().join("log"))?;
         let (port, ca_file) = (self.port, self.ca_file());
         process.wait_until(START_LIMIT, || ready(port, &ca_file))?;

@@ -2,10 +2,9 @@
 
 use crate::*;
 
-#[test]
-fn one_leads_and_its_command_knows_who_it_is_and_has_a_group_of_its_own() -> TestResult {
-    let etcd = Etcd::start()?;
-    let (leader, start, follower) = pair(&etcd, &[], WORK);
+fn one_leads_and_its_command_knows_who_it_is_and_has_a_group_of_its_own<S: Store>() -> TestResult {
+    let store = S::new()?;
+    let (leader, start, follower) = pair(&store, &[], WORK);
 
     assert_eq!(start.identity, "a");
     assert!(start.token > 0);
@@ -22,19 +21,12 @@ fn one_leads_and_its_command_knows_who_it_is_and_has_a_group_of_its_own() -> Tes
     Ok(())
 }
 
-#[test]
-fn without_an_identity_it_is_unique_and_begins_with_the_host_name() -> TestResult {
-    let etcd = Etcd::start()?;
-    let output = std::process::Command::new(PROGRAM)
-        .args([
-            "run",
-            "--lock",
-            &lock(&etcd),
-            "--",
-            "sh",
-            "-c",
-            "echo $LEADERELECT_IDENTITY $(uname -n)",
-        ])
+fn without_an_identity_it_is_unique_and_begins_with_the_host_name<S: Store>() -> TestResult {
+    let store = S::new()?;
+    let script = "echo $LEADERELECT_IDENTITY $(uname -n)";
+    let output = store
+        .leaderelect()
+        .args(["run", "--lock", &store.lock(), "--", "sh", "-c", script])
         .output()?;
     let said = String::from_utf8(output.stdout)?;
     let (identity, host) = said.trim().split_once(' ').ok_or("no identity")?;
@@ -47,9 +39,8 @@ fn without_an_identity_it_is_unique_and_begins_with_the_host_name() -> TestResul
     Ok(())
 }
 
-#[test]
-fn a_command_that_ends_gives_its_exit_code_and_frees_the_lease() -> TestResult {
-    let etcd = Etcd::start()?;
+fn a_command_that_ends_gives_its_exit_code_and_frees_the_lease<S: Store>() -> TestResult {
+    let store = S::new()?;
     let begin = now();
     for (command, code) in [
         (&["sh", "-c", "exit 7"][..], 7),
@@ -61,7 +52,7 @@ fn a_command_that_ends_gives_its_exit_code_and_frees_the_lease() -> TestResult {
         (&["/"], 126),
         (&["/dev/null"], 126),
     ] {
-        let mut leader = Leaderelect::start(Path::new(PROGRAM), &lock(&etcd), "a", &[], command)?;
+        let mut leader = start(&store, "a", &[], command);
         assert_eq!(leader.exited()?.code(), Some(code), "{command:?}");
         leader.logged("event=Released")?;
     }
@@ -74,30 +65,22 @@ fn a_command_that_ends_gives_its_exit_code_and_frees_the_lease() -> TestResult {
     Ok(())
 }
 
-#[test]
-fn what_the_command_leaves_behind_dies_before_the_lease_is_released() -> TestResult {
-    let etcd = Etcd::start()?;
+fn what_the_command_leaves_behind_dies_before_the_lease_is_released<S: Store>() -> TestResult {
+    let store = S::new()?;
     let leaves = "trap '' TERM HUP; sleep 1000 & echo left $!; exit 3";
-    let mut leader = run(&etcd, "a", &[], leaves);
+    let mut leader = run(&store, "a", &[], leaves);
     let left = leader.said("left ")?.text.split_off(5).parse()?;
     assert_eq!(leader.exited()?.code(), Some(3));
     assert!(is_dead(left), "process {left} lives on");
     Ok(())
 }
 
-#[test]
-fn whoever_loses_its_log_loses_nothing_else() -> TestResult {
-    let etcd = Etcd::start()?;
-    let mut leader = std::process::Command::new(PROGRAM)
-        .args([
-            "run",
-            "--lock",
-            &lock(&etcd),
-            "--",
-            "sh",
-            "-c",
-            "sleep 0.5; exit 5",
-        ])
+fn whoever_loses_its_log_loses_nothing_else<S: Store>() -> TestResult {
+    let store = S::new()?;
+    let script = "sleep 0.5; exit 5";
+    let mut leader = store
+        .leaderelect()
+        .args(["run", "--lock", &store.lock(), "--", "sh", "-c", script])
         .stderr(std::process::Stdio::piped())
         .spawn()?;
     drop(leader.stderr.take());
@@ -105,11 +88,10 @@ fn whoever_loses_its_log_loses_nothing_else() -> TestResult {
     Ok(())
 }
 
-#[test]
-fn orphans_are_buried() -> TestResult {
-    let etcd = Etcd::start()?;
+fn orphans_are_buried<S: Store>() -> TestResult {
+    let store = S::new()?;
     let leaves = "(sh -c 'echo orphan $$; exec sleep 0.3' &); sleep 1000";
-    let leader = run(&etcd, "a", &[], leaves);
+    let leader = run(&store, "a", &[], leaves);
     let orphan: u32 = leader.said("orphan ")?.text.split_off(7).parse()?;
     wait(Duration::from_millis(100));
     assert_eq!(
@@ -124,4 +106,13 @@ fn orphans_are_buried() -> TestResult {
     }
     assert!(gone(), "{orphan} is a corpse: {:?}", stat(orphan, 1));
     Ok(())
+}
+
+on_each_store! {
+    one_leads_and_its_command_knows_who_it_is_and_has_a_group_of_its_own,
+    without_an_identity_it_is_unique_and_begins_with_the_host_name,
+    a_command_that_ends_gives_its_exit_code_and_frees_the_lease,
+    what_the_command_leaves_behind_dies_before_the_lease_is_released,
+    whoever_loses_its_log_loses_nothing_else,
+    orphans_are_buried,
 }

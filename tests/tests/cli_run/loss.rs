@@ -2,12 +2,12 @@
 
 use crate::*;
 
-#[test]
-fn a_killed_supervisor_takes_all_of_its_group_along_and_the_next_waits_for_the_lease() -> TestResult {
-    let etcd = Etcd::start()?;
+fn a_killed_supervisor_takes_all_of_its_group_along_and_the_next_waits_for_the_lease<S: Store>() -> TestResult
+{
+    let store = S::new()?;
     let work =
         r#"sleep 1000 & echo "start $LEADERELECT_IDENTITY $LEADERELECT_TOKEN $$"; echo "also $!"; wait"#;
-    let (mut leader, first, follower) = pair(&etcd, &SHORT_LEASE, work);
+    let (mut leader, first, follower) = pair(&store, &SHORT_LEASE, work);
     let also = leader.said("also ")?.text.split_off(5).parse()?;
     let guard = guard_of(leader.pid());
     leader.send(Signal::KILL)?;
@@ -29,10 +29,9 @@ fn a_killed_supervisor_takes_all_of_its_group_along_and_the_next_waits_for_the_l
     Ok(())
 }
 
-#[test]
-fn a_killed_supervisor_takes_its_command_along_also_while_the_guard_is_stopped() -> TestResult {
-    let etcd = Etcd::start()?;
-    let leader = run(&etcd, "a", &[], STUBBORN_WORK);
+fn a_killed_supervisor_takes_its_command_along_also_while_the_guard_is_stopped<S: Store>() -> TestResult {
+    let store = S::new()?;
+    let leader = run(&store, "a", &[], STUBBORN_WORK);
     let first = leader.started()?;
     let guard = guard_of(leader.pid());
     kill(guard, Signal::STOP);
@@ -44,10 +43,9 @@ fn a_killed_supervisor_takes_its_command_along_also_while_the_guard_is_stopped()
     Ok(())
 }
 
-#[test]
-fn a_stopped_supervisor_loses_its_command_in_time() -> TestResult {
-    let etcd = Etcd::start()?;
-    let (mut leader, first, follower) = pair(&etcd, &SHORT_LEASE, WORK);
+fn a_stopped_supervisor_loses_its_command_in_time<S: Store>() -> TestResult {
+    let store = S::new()?;
+    let (mut leader, first, follower) = pair(&store, &SHORT_LEASE, WORK);
     leader.send(Signal::STOP)?;
     let stopped = now();
     let dead = death_of(first.pid, Duration::from_secs(10)).ok_or("its command lives on")?;
@@ -66,19 +64,19 @@ fn a_stopped_supervisor_loses_its_command_in_time() -> TestResult {
     Ok(())
 }
 
-#[test]
-fn when_etcd_does_not_answer_a_stubborn_command_is_killed_in_time_and_started_again_later() -> TestResult {
-    let etcd = Etcd::start()?;
-    let leader = run(&etcd, "a", &SHORT_LEASE, STUBBORN_WORK);
+fn when_the_store_does_not_answer_a_stubborn_command_is_killed_in_time_and_started_again_later<S: Store>()
+-> TestResult {
+    let mut store = S::of_its_own()?;
+    let leader = run(&store, "a", &SHORT_LEASE, STUBBORN_WORK);
     let first = leader.started()?;
     wait(Duration::from_millis(700));
-    etcd.stop()?;
+    store.stop()?;
     let stopped = now();
     let asked = leader.said("term")?.at.since(stopped);
     let dead = death_of(first.pid, Duration::from_secs(10))
         .ok_or("it outlives its lease")?
         .since(stopped);
-    // The last renewal was sent before etcd was stopped, and less than a period before.
+    // The last renewal was sent before the server was stopped, and less than a period before.
     assert!(
         asked + RETRY_PERIOD + BUSY >= RENEW_DEADLINE && asked <= RENEW_DEADLINE + BUSY,
         "asked after {asked:?}"
@@ -90,32 +88,30 @@ fn when_etcd_does_not_answer_a_stubborn_command_is_killed_in_time_and_started_ag
         "dead after {dead:?}: it had no grace"
     );
 
-    etcd.cont()?;
+    store.cont()?;
     let second = leader.started()?;
     assert!(second.token > first.token);
     Ok(())
 }
 
-#[test]
-fn an_etcd_that_is_down_at_the_start_is_waited_for() -> TestResult {
-    let mut etcd = Etcd::start()?;
-    etcd.kill();
-    let leader = run(&etcd, "a", &[], WORK);
+fn a_store_that_is_down_at_the_start_is_waited_for<S: Store>() -> TestResult {
+    let mut store = S::of_its_own()?;
+    store.kill();
+    let leader = run(&store, "a", &[], WORK);
     leader.logged("failed; it is tried again")?;
-    let mut other = run(&etcd, "b", &[], WORK);
+    let mut other = run(&store, "b", &[], WORK);
     other.logged("failed; it is tried again")?;
     other.send(Signal::TERM)?;
     assert_eq!(other.exited()?.code(), Some(0), "nothing holds it");
     assert!(leader.said_so_far().is_empty());
-    etcd.restart()?;
+    store.restart()?;
     leader.started()?;
     Ok(())
 }
 
-#[test]
-fn a_command_without_its_guard_is_killed_and_the_lease_released() -> TestResult {
-    let etcd = Etcd::start()?;
-    let (mut leader, first, follower) = pair(&etcd, &[], STUBBORN_WORK);
+fn a_command_without_its_guard_is_killed_and_the_lease_released<S: Store>() -> TestResult {
+    let store = S::new()?;
+    let (mut leader, first, follower) = pair(&store, &[], STUBBORN_WORK);
     kill(guard_of(leader.pid()), Signal::KILL);
     dies(first.pid);
     follower.started()?;
@@ -124,16 +120,12 @@ fn a_command_without_its_guard_is_killed_and_the_lease_released() -> TestResult 
     Ok(())
 }
 
-#[test]
-fn a_record_overwritten_by_somebody_else_ends_the_command_at_once() -> TestResult {
-    let etcd = Etcd::start()?;
-    let leader = run(&etcd, "a", &SHORT_LEASE, WORK);
+fn a_record_overwritten_by_somebody_else_ends_the_command_at_once<S: Store>() -> TestResult {
+    let store = S::new()?;
+    let leader = run(&store, "a", &SHORT_LEASE, WORK);
     let first = leader.started()?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
     let record = r#"{"holderIdentity":"operator","leaseDurationSeconds":1,"acquireTime":null,"renewTime":null,"leaderTransitions":7}"#;
-    runtime.block_on(async { SideDoor::open(etcd.endpoint(), "leader").await?.put(record).await })?;
+    store.overwrite(record)?;
     let overwritten = now();
     let asked = leader.said("term")?.at.since(overwritten);
     assert!(asked < AT_ONCE, "{asked:?}");
@@ -142,4 +134,14 @@ fn a_record_overwritten_by_somebody_else_ends_the_command_at_once() -> TestResul
     let waited = second.at.since(overwritten);
     assert!(waited + BUSY >= LEASE && waited <= LEASE + AT_ONCE, "{waited:?}");
     Ok(())
+}
+
+on_each_store! {
+    a_killed_supervisor_takes_all_of_its_group_along_and_the_next_waits_for_the_lease,
+    a_killed_supervisor_takes_its_command_along_also_while_the_guard_is_stopped,
+    a_stopped_supervisor_loses_its_command_in_time,
+    when_the_store_does_not_answer_a_stubborn_command_is_killed_in_time_and_started_again_later,
+    a_store_that_is_down_at_the_start_is_waited_for,
+    a_command_without_its_guard_is_killed_and_the_lease_released,
+    a_record_overwritten_by_somebody_else_ends_the_command_at_once,
 }

@@ -1,24 +1,45 @@
-//! `leaderelect run`, as real processes on a real etcd: who runs the command, for how long, and what becomes of it.
+//! `leaderelect run`, as real processes on a real store: who runs the command, for how long, and what becomes of it.
+//!
+//! Each case runs on every store.
 
 #![expect(clippy::unwrap_used, reason = "a failing assertion is how a test speaks")]
+
+/// Makes tests of cases, which are functions generic in the store: one in `on_etcd` and one in `on_endpoints`.
+macro_rules! on_each_store {
+    ($($case:ident),* $(,)?) => {
+        mod on_etcd {
+            $(#[test]
+            fn $case() -> crate::TestResult {
+                super::$case::<leaderelection_tests::servers::Etcd>()
+            })*
+        }
+
+        mod on_endpoints {
+            $(#[test]
+            fn $case() -> crate::TestResult {
+                super::$case::<crate::store::Endpoints>()
+            })*
+        }
+    };
+}
 
 mod command;
 mod latency;
 mod loss;
 mod stop;
+mod store;
 
 use std::error::Error;
 use std::path::Path;
 use std::time::Duration;
 
-use leaderelection_tests::handover::{after_kill, graceful, percentile};
 use leaderelection_tests::leaderelect::{
     Leaderelect, SHORT_LEASE, STUBBORN_WORK, Start, WORK, death_of, is_dead,
 };
-use leaderelection_tests::servers::Etcd;
-use leaderelection_tests::side_door::SideDoor;
 use leaderelection_tests::time::{now, wait};
 use rustix::process::{Pid, Signal};
+
+use crate::store::Store;
 
 type TestResult = Result<(), Box<dyn Error>>;
 
@@ -37,19 +58,19 @@ const BUSY: Duration = Duration::from_millis(500);
 /// Far less than any period, deadline or lease here: what happens at once.
 const AT_ONCE: Duration = Duration::from_millis(1_500);
 
-fn lock(etcd: &Etcd) -> String {
-    format!("etcd://{}/leader", etcd.endpoint())
+fn start(store: &impl Store, identity: &str, flags: &[&str], command: &[&str]) -> Leaderelect {
+    Leaderelect::start_by(store.leaderelect(), &store.lock(), identity, flags, command).unwrap()
 }
 
-fn run(etcd: &Etcd, identity: &str, flags: &[&str], script: &str) -> Leaderelect {
-    Leaderelect::script(Path::new(PROGRAM), &lock(etcd), identity, flags, script).unwrap()
+fn run(store: &impl Store, identity: &str, flags: &[&str], script: &str) -> Leaderelect {
+    start(store, identity, flags, &["sh", "-c", script])
 }
 
 /// A leader at its work, and a follower that waits.
-fn pair(etcd: &Etcd, flags: &[&str], script: &str) -> (Leaderelect, Start, Leaderelect) {
-    let leader = run(etcd, "a", flags, script);
+fn pair(store: &impl Store, flags: &[&str], script: &str) -> (Leaderelect, Start, Leaderelect) {
+    let leader = run(store, "a", flags, script);
     let start = leader.started().unwrap();
-    let follower = run(etcd, "b", flags, script);
+    let follower = run(store, "b", flags, script);
     follower.follows("a").unwrap();
     (leader, start, follower)
 }

@@ -2,11 +2,10 @@
 
 use crate::*;
 
-#[test]
-fn a_stop_signal_ends_the_command_and_hands_over_at_once() -> TestResult {
+fn a_stop_signal_ends_the_command_and_hands_over_at_once<S: Store>() -> TestResult {
     for signal in [Signal::TERM, Signal::INT] {
-        let etcd = Etcd::start()?;
-        let (mut leader, first, follower) = pair(&etcd, &[], WORK);
+        let store = S::new()?;
+        let (mut leader, first, follower) = pair(&store, &[], WORK);
         let asked = now();
         leader.send(signal)?;
         leader.said("term")?;
@@ -19,10 +18,9 @@ fn a_stop_signal_ends_the_command_and_hands_over_at_once() -> TestResult {
     Ok(())
 }
 
-#[test]
-fn a_stop_signal_ends_a_follower_too() -> TestResult {
-    let etcd = Etcd::start()?;
-    let (_leader, _, mut follower) = pair(&etcd, &[], WORK);
+fn a_stop_signal_ends_a_follower_too<S: Store>() -> TestResult {
+    let store = S::new()?;
+    let (_leader, _, mut follower) = pair(&store, &[], WORK);
     let asked = now();
     follower.send(Signal::TERM)?;
     assert_eq!(follower.exited()?.code(), Some(0));
@@ -31,12 +29,11 @@ fn a_stop_signal_ends_a_follower_too() -> TestResult {
     Ok(())
 }
 
-#[test]
-fn a_draining_command_keeps_the_lease_beyond_its_duration() -> TestResult {
-    let etcd = Etcd::start()?;
+fn a_draining_command_keeps_the_lease_beyond_its_duration<S: Store>() -> TestResult {
+    let store = S::new()?;
     let slow = WORK.replace("echo term;", "echo term; sleep 4; echo done;");
     let (mut leader, _, follower) = pair(
-        &etcd,
+        &store,
         &[&SHORT_LEASE[..], &["--drain-timeout", "10s"]].concat(),
         &slow,
     );
@@ -50,11 +47,10 @@ fn a_draining_command_keeps_the_lease_beyond_its_duration() -> TestResult {
     Ok(())
 }
 
-#[test]
-fn a_drain_ends_at_its_limit_and_the_lease_is_released_all_the_same() -> TestResult {
-    let etcd = Etcd::start()?;
+fn a_drain_ends_at_its_limit_and_the_lease_is_released_all_the_same<S: Store>() -> TestResult {
+    let store = S::new()?;
     let flags = ["--drain-timeout", "300ms", "--stop-grace", "500ms"];
-    let (mut leader, first, follower) = pair(&etcd, &flags, STUBBORN_WORK);
+    let (mut leader, first, follower) = pair(&store, &flags, STUBBORN_WORK);
     let asked = now();
     leader.send(Signal::TERM)?;
     leader.said("term")?;
@@ -70,10 +66,9 @@ fn a_drain_ends_at_its_limit_and_the_lease_is_released_all_the_same() -> TestRes
     Ok(())
 }
 
-#[test]
-fn a_second_stop_signal_kills_at_once() -> TestResult {
-    let etcd = Etcd::start()?;
-    let (mut leader, first, follower) = pair(&etcd, &[], STUBBORN_WORK);
+fn a_second_stop_signal_kills_at_once<S: Store>() -> TestResult {
+    let store = S::new()?;
+    let (mut leader, first, follower) = pair(&store, &[], STUBBORN_WORK);
     leader.send(Signal::TERM)?;
     leader.said("term")?;
     wait(Duration::from_millis(200));
@@ -83,4 +78,12 @@ fn a_second_stop_signal_kills_at_once() -> TestResult {
     assert_eq!(leader.exited()?.code(), Some(0));
     follower.started()?;
     Ok(())
+}
+
+on_each_store! {
+    a_stop_signal_ends_the_command_and_hands_over_at_once,
+    a_stop_signal_ends_a_follower_too,
+    a_draining_command_keeps_the_lease_beyond_its_duration,
+    a_drain_ends_at_its_limit_and_the_lease_is_released_all_the_same,
+    a_second_stop_signal_kills_at_once,
 }

@@ -17,7 +17,9 @@ struct JumpingClock(Arc<AtomicI64>);
 #[async_trait]
 impl Clock for JumpingClock {
     fn mono(&self) -> MonoTime {
-        MonoTime::from_nanos(PausedClock.mono().as_nanos() + self.0.load(Ordering::SeqCst))
+        // A lease ends at an even nanosecond, or one early (`elector/validity.rs`); what follows counts single ones.
+        let even = PausedClock.mono().as_nanos() & !1;
+        MonoTime::from_nanos(even + self.0.load(Ordering::SeqCst))
     }
     fn wall(&self) -> chrono::DateTime<chrono::Utc> {
         PausedClock.wall()

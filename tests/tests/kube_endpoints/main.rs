@@ -5,6 +5,8 @@ mod bad_input;
 mod elections;
 mod permissions;
 mod restarts;
+mod sane_again;
+mod tap;
 mod wire;
 
 use std::error::Error;

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::*;
 
 /// The rules of the README, less what a test takes away.
-async fn grant(stage: &Stage, verbs: &[&str], create: bool) -> TestResult {
+pub(super) async fn grant(door: &KubeDoor, namespace: &str, verbs: &[&str], create: bool) -> TestResult {
     let mut rules = vec![json!({
         "apiGroups": [""], "resources": ["endpoints"], "resourceNames": [NAME], "verbs": verbs
     })];
@@ -20,12 +20,8 @@ async fn grant(stage: &Stage, verbs: &[&str], create: bool) -> TestResult {
         "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "restricted"}],
     });
     for (resource, object) in [("roles", role), ("rolebindings", binding)] {
-        let path = format!(
-            "/apis/rbac.authorization.k8s.io/v1/namespaces/{}/{resource}",
-            stage.namespace
-        );
-        let _made: Value = stage
-            .door
+        let path = format!("/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}/{resource}");
+        let _made: Value = door
             .request(http::Method::POST, &path, "application/json", &object)
             .await?;
     }
@@ -47,7 +43,7 @@ async fn calls(
 }
 
 /// Waits until the server, which is told of rules a moment later, knows them.
-async fn rules_are_known(lock: &EndpointsLock) {
+pub(super) async fn rules_are_known(lock: &EndpointsLock) {
     let known = async {
         while lock.watch().await.is_err() && lock.get().await.is_err() {
             sleep(Duration::from_millis(20)).await;
@@ -109,7 +105,7 @@ async fn who_is_not_known_is_told_so() -> TestResult {
 #[tokio::test]
 async fn the_rules_of_the_readme_are_enough() -> TestResult {
     let stage = Stage::new("enough").await?;
-    grant(&stage, &["get", "patch", "watch"], true).await?;
+    grant(&stage.door, &stage.namespace, &["get", "patch", "watch"], true).await?;
     let lock = stage.lock_with(stage.server.restricted_token()).await?;
     rules_are_known(&lock).await;
     let leader = Candidate::start(lock.clone(), "a")?;
@@ -153,7 +149,7 @@ async fn each_of_the_rules_is_needed() -> TestResult {
             .into_iter()
             .filter(|verb| *verb != missing)
             .collect();
-        grant(&stage, &verbs, missing != "create").await?;
+        grant(&stage.door, &stage.namespace, &verbs, missing != "create").await?;
         let lock = stage.lock_with(stage.server.restricted_token()).await?;
         rules_are_known(&lock).await;
         for (verb, error) in calls(&lock, version).await? {

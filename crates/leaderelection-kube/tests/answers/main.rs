@@ -49,6 +49,15 @@ fn object(resource_version: &str, annotations: &str) -> String {
     )
 }
 
+/// An object on which `record` stands.
+fn written(resource_version: &str) -> String {
+    let json = record().to_json().replace('"', "\\\"");
+    object(
+        resource_version,
+        &format!(r#"{{"control-plane.alpha.kubernetes.io/leader":"{json}"}}"#),
+    )
+}
+
 /// The error of a swap, of each of the two ways, which has to be the same.
 async fn swap_error(answer: Answer) -> Result<LockError, Box<dyn Error>> {
     let mut errors = Vec::new();

@@ -54,7 +54,7 @@ async fn a_refusal_says_what_may_be_concluded() -> TestResult {
             "404 page not found",
         ),
         (status(405, "MethodNotAllowed", "no"), Invalid, Invalid, "405"),
-        (status(406, "NotAcceptable", "no"), Invalid, Invalid, "406"),
+        (status(406, "NotAcceptable", "no"), Ambiguous, Unavailable, "406"),
         (
             status(409, "Conflict-of-a-quota", "quota"),
             Unavailable,
@@ -99,6 +99,16 @@ async fn a_refusal_says_what_may_be_concluded() -> TestResult {
             Ambiguous,
             Unavailable,
             "504",
+        ),
+        // As the apiserver's filter for requests that last too long writes it.
+        (
+            text(
+                504,
+                r#"{"metadata":{},"status":"Failure","message":"Timeout: it took too long","reason":"Timeout","details":{},"code":504}"#,
+            ),
+            Ambiguous,
+            Unavailable,
+            "504 Gateway Timeout: Timeout: it took too long",
         ),
         (text(504, ""), Ambiguous, Unavailable, "the answer is empty"),
         (text(302, ""), Ambiguous, Unavailable, "302"),
@@ -234,6 +244,23 @@ async fn a_success_that_makes_no_sense_is_an_error() -> TestResult {
         for error in [&swap, &get, &watch] {
             assert!(error.to_string().contains(said), "{error}: {said}");
         }
+    }
+    Ok(())
+}
+
+/// Clause 3: a success is the success of what was asked. An admission webhook may drop the record or change it on its way
+/// into the store; whoever led by what nobody can see would be one of two.
+#[tokio::test]
+async fn a_success_that_shows_another_record_is_in_doubt() -> TestResult {
+    let another = written("8").replace("\\\"a\\\"", "\\\"b\\\"");
+    assert_ne!(another, written("8"));
+    for body in [object("8", "{}"), object("8", "null"), another] {
+        let error = swap_error(Answer::new(200, body)).await?;
+        assert_eq!(error.kind(), LockErrorKind::Ambiguous, "{error}");
+        assert!(
+            error.to_string().contains("another record than was sent"),
+            "{error}"
+        );
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ use super::*;
 #[tokio::test]
 async fn what_is_asked() -> TestResult {
     let metadata_only = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
-    let fake = Fake::new(Answer::new(200, object("8", "{}")));
+    let fake = Fake::new(Answer::new(200, written("8")));
     let lock = fake.lock()?;
     lock.get().await?;
     for expected in SWAPS {

@@ -15,6 +15,9 @@ impl Election {
         self.read_answered(read);
         self.round_trip = now.mono.since(read.sent);
         let news = self.observe(now, observation, Source::Answer(read.known));
+        if news && self.seen.follows() && self.broken(Variant::RivalFromReadsSend) {
+            self.seen.takeable_at = read.sent.after(self.seen.waited_out);
+        }
         if news && read.verifies_watch {
             self.watch_missed_something(now);
         }
@@ -45,6 +48,8 @@ impl Election {
         let deadline = self.config.timing.renew_deadline();
         let sent = if self.broken(Variant::CountFromReceipt) {
             now.mono
+        } else if self.broken(Variant::GoTiming) {
+            now.mono.after(self.config.timing.retry_period())
         } else {
             attempt.sent
         };

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::io::{ElectionEvent, Purpose};
 use super::observed::State;
-use super::{Election, MissingRecord, compose};
+use super::{Election, MissingRecord, Variant, compose};
 use crate::identity::{FencingToken, Version};
 use crate::lock::{Content, Expected};
 use crate::moment::{Moment, MonoTime};
@@ -23,7 +23,12 @@ impl Election {
         if !self.may_campaign() {
             return MonoTime::NEVER;
         }
-        let takeable_at = self.seen.takeable_at.after(self.stagger());
+        let missing = matches!(self.seen.state, State::Absent);
+        let takeable_at = if missing && self.broken(Variant::AnothersCreateMatures) {
+            MonoTime::PAST
+        } else {
+            self.seen.takeable_at.after(self.stagger())
+        };
         takeable_at
             .max(self.campaign_at)
             .max(self.write_at)
@@ -54,7 +59,8 @@ impl Election {
         }
         let base = self.seen.content();
         let missing = matches!(base, None | Some(Content::Empty));
-        let strict = self.config.missing_record == MissingRecord::ClaimThenLead;
+        let strict = self.config.missing_record == MissingRecord::ClaimThenLead
+            && !self.broken(Variant::WaitThenCreate);
         let purpose = if strict && (missing || self.seen.earlier_life) {
             Purpose::Claim
         } else {

@@ -4,8 +4,8 @@
 //! `sent + R` at the latest, and a claim leads only after L. Waiting first and creating then is not safe: the wait must
 //! lie behind the create.
 
-use super::Election;
 use super::io::ElectionEvent;
+use super::{Election, MissingRecord, Variant};
 use crate::identity::FencingToken;
 use crate::moment::{Moment, MonoTime};
 
@@ -13,6 +13,7 @@ impl Election {
     /// A claim of this process is the newest content. It is not one's own to replace at once: it has to ripen.
     pub(super) fn claimed(&mut self, now: Moment, valid_until: MonoTime) {
         self.seen.own = false;
+        let kept = self.seen.takeable_at;
         self.wait_out(now, self.seen.last_seconds);
         if self.held.is_some() {
             // Created once more after a deletion: whatever was held on the old object is over.
@@ -29,10 +30,33 @@ impl Election {
         if now.mono < valid_until.before(self.config.timer_lead) {
             let waits = self.config.timing.waited_out(self.seen.last_seconds);
             self.event(ElectionEvent::Claimed(waits));
-            self.hold(now, token, transitions, valid_until, Some(now.mono.after(waits)));
+            let ripe_at = if self.broken(Variant::ClaimLeadsAtOnce) {
+                now.mono
+            } else if self.broken(Variant::AnothersCreateMatures) && kept != MonoTime::NEVER {
+                kept
+            } else {
+                now.mono.after(waits)
+            };
+            self.hold(now, token, transitions, valid_until, Some(ripe_at));
         } else {
             self.event(ElectionEvent::AcquiredTooLate);
             self.campaign_at = now.mono.after(self.config.timing.lease_duration());
+        }
+    }
+
+    /// From when on a missing record may be created: at once, because it is the claim that waits. The broken variants
+    /// wait before it instead, or keep what was waited for the record of another that was `followed`.
+    pub(super) fn missing_takeable_at(&self, now: Moment, followed: bool) -> MonoTime {
+        if self.config.missing_record == MissingRecord::LeadAtOnce {
+            return now.mono;
+        }
+        if self.broken(Variant::WaitThenCreate) {
+            return now.mono.after(self.config.timing.lease_duration());
+        }
+        match (self.broken(Variant::AnothersCreateMatures), followed) {
+            (true, true) => self.seen.takeable_at,
+            (true, false) => MonoTime::NEVER,
+            (false, _) => now.mono,
         }
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 
-use super::ElectionConfig;
+use super::{ElectionConfig, Variant};
 use crate::lock::Content;
 use crate::record::LeaderElectionRecord;
 
@@ -49,7 +49,7 @@ pub(super) fn acquisition(
     };
     let record = LeaderElectionRecord {
         holder_identity: config.identity.as_str().to_owned(),
-        lease_duration_seconds: config.timing.written_seconds(),
+        lease_duration_seconds: written_seconds(config),
         acquire_time: Some(wall),
         renew_time: Some(wall),
         leader_transitions: transitions,
@@ -58,15 +58,32 @@ pub(super) fn acquisition(
     changed(record, base)
 }
 
+fn written_seconds(config: &ElectionConfig) -> i64 {
+    if config.broken(Variant::ZeroDurationWritten) {
+        return 0;
+    }
+    if config.broken(Variant::TruncatedSeconds) {
+        return i64::try_from(config.timing.lease_duration().as_secs()).unwrap_or(i64::MAX);
+    }
+    config.timing.written_seconds()
+}
+
 /// A number that somebody has driven to its end starts over, because every acquisition must differ from the one before.
 fn next_transitions(transitions: i64) -> i64 {
     transitions.checked_add(1).unwrap_or(1)
 }
 
 /// The next record of a term: its whole second grows with every write, also when the wall clock stands or steps back.
-pub(super) fn renewal(base: &LeaderElectionRecord, wall: DateTime<Utc>) -> Arc<LeaderElectionRecord> {
+pub(super) fn renewal(
+    config: &ElectionConfig,
+    base: &LeaderElectionRecord,
+    wall: DateTime<Utc>,
+) -> Arc<LeaderElectionRecord> {
     let wall = whole(wall).timestamp();
-    let last = base.renew_time.map_or(wall - 1, |time| time.timestamp());
+    let last = base
+        .renew_time
+        .filter(|_| !config.broken(Variant::TwoWritesInOneSecond))
+        .map_or(wall - 1, |time| time.timestamp());
     // A term that has renewed through the whole of year 9999 starts over: the record must change all the same.
     let next = match wall.max(last.saturating_add(1)) {
         next if next <= LAST_SECOND => next,

@@ -133,7 +133,8 @@ impl Election {
     /// Frees one's own record, or the base of one's own pending acquisition, and nothing else: never a successor's.
     pub(super) fn advance_release(&mut self, now: Moment) {
         let Some(release) = &self.release else { return };
-        if !self.leaves_something(now) {
+        let successors = self.broken(Variant::ReleaseOverwritesSuccessor) && self.seen.follows();
+        if !self.leaves_something(now) && !successors {
             let freed = self.seen.own && self.seen.record().is_some_and(|record| record.is_free());
             self.end_release(now, freed.then_some(ElectionEvent::Released));
             return;

@@ -192,7 +192,7 @@ impl Election {
             return;
         }
         let Some(record) = self.seen.record() else { return };
-        let record = compose::renewal(record, now.wall);
+        let record = compose::renewal(&self.config, record, now.wall);
         let purpose = if self.is_claim() {
             Purpose::RenewClaim
         } else {

@@ -142,6 +142,17 @@ impl ElectionConfig {
         let draw = campaign::mix(self.seed.rotate_left(32) ^ version.map_or(0, Version::get));
         most.mul_f64((draw >> 11) as f64 / (1u64 << 53) as f64)
     }
+
+    #[cfg(feature = "unsound-variants")]
+    fn broken(&self, variant: Variant) -> bool {
+        self.variant == Some(variant)
+    }
+
+    #[cfg(not(feature = "unsound-variants"))]
+    #[expect(clippy::unused_self, reason = "the same signature as with the feature")]
+    fn broken(&self, _variant: Variant) -> bool {
+        false
+    }
 }
 
 /// One candidate of one election.
@@ -300,14 +311,7 @@ impl Election {
         self.out.push_back(Output::Event(event));
     }
 
-    #[cfg(feature = "unsound-variants")]
     fn broken(&self, variant: Variant) -> bool {
-        self.config.variant == Some(variant)
-    }
-
-    #[cfg(not(feature = "unsound-variants"))]
-    #[expect(clippy::unused_self, reason = "the same signature as with the feature")]
-    fn broken(&self, _variant: Variant) -> bool {
-        false
+        self.config.broken(variant)
     }
 }

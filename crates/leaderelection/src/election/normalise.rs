@@ -33,6 +33,9 @@ pub struct Shift {
     /// that goes back, and when terms began: every `acquireTime` becomes the given one. For a model whose reads are
     /// answered unasked, whose wall clock stands at that moment, and that has none of the rest.
     pub coarse: Option<DateTime<Utc>>,
+    /// Records can be deleted, so that those of different terms may have equal transitions: whether one was renewed since
+    /// it was acquired is not forgotten.
+    pub deletes: bool,
 }
 
 impl Shift {
@@ -61,14 +64,19 @@ impl Shift {
     }
 
     /// Records of different terms differ in their transitions, and those of one term in their `renewTime`.
-    fn acquired(&self, time: DateTime<Utc>) -> DateTime<Utc> {
-        self.coarse.unwrap_or_else(|| self.second(time))
+    fn acquired(&self, record: &LeaderElectionRecord) -> Option<DateTime<Utc>> {
+        let time = record.acquire_time?;
+        match self.coarse {
+            Some(_) if self.deletes && record.renew_time != Some(time) => Some(DateTime::UNIX_EPOCH),
+            Some(acquired) if !self.deletes => Some(acquired),
+            _ => Some(self.second(time)),
+        }
     }
 
     /// Shifts a record.
     pub fn record(&self, record: &LeaderElectionRecord) -> LeaderElectionRecord {
         LeaderElectionRecord {
-            acquire_time: record.acquire_time.map(|time| self.acquired(time)),
+            acquire_time: self.acquired(record),
             renew_time: record.renew_time.map(|time| self.second(time)),
             leader_transitions: self.transitions(record.leader_transitions),
             ..record.clone()
@@ -77,8 +85,8 @@ impl Shift {
 
     /// Shifts a record in place, without copying one that is not changed by it.
     pub fn shared_record(&self, record: &mut Arc<LeaderElectionRecord>) {
-        let (acquired, renewed) = (record.acquire_time, record.renew_time);
-        if acquired.is_some_and(|time| self.acquired(time) != time)
+        let renewed = record.renew_time;
+        if self.acquired(record) != record.acquire_time
             || renewed.is_some_and(|time| self.second(time) != time)
             || self.transitions(record.leader_transitions) != record.leader_transitions
         {
@@ -180,6 +188,12 @@ impl Election {
         }
     }
 
+    /// The second in the last create of this life. A model asks, because a wall clock that stood while creates go on would
+    /// fall behind them for ever.
+    pub fn last_create_second(&self) -> Option<i64> {
+        self.last_create
+    }
+
     fn forget(&mut self) {
         let acquisition_proves = self.proves_own(Purpose::Acquire);
         self.attempts.coarsen(acquisition_proves);
@@ -191,7 +205,10 @@ impl Election {
         self.reading = Reading::new();
         self.seen.sure = self.seen.version;
         self.seen.waited_out = Duration::ZERO;
-        self.seen.last_seconds = 0;
+        // What is not longer than one's own is not asked for: the longer of both is waited out.
+        if self.seen.last_seconds <= self.config.timing.written_seconds() {
+            self.seen.last_seconds = 0;
+        }
         self.seen.last_transitions = 0;
     }
 }

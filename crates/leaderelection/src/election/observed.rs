@@ -210,9 +210,10 @@ impl Election {
     /// There is nothing any more. A version that was named cannot be the newest again, so nothing that names it lands.
     fn gone(&mut self, now: Moment) {
         self.attempts.forget_versioned();
+        let followed = self.seen.follows();
         self.change_state(State::Absent);
         self.seen.own = false;
-        self.seen.takeable_at = now.mono;
+        self.seen.takeable_at = self.missing_takeable_at(now, followed);
         self.seen.waited_out = Duration::ZERO;
         self.lose(now, LossReason::RecordGone);
         self.heard(now);
@@ -289,7 +290,9 @@ impl Election {
     /// A write of this process is the newest content.
     pub(super) fn landed(&mut self, now: Moment, pending: Pending) {
         self.seen.own = true;
-        self.seen.takeable_at = now.mono;
+        if pending.purpose != Purpose::Claim {
+            self.seen.takeable_at = now.mono;
+        }
         match pending.purpose {
             Purpose::Renew => self.renewed(now, pending.valid_until),
             Purpose::RenewClaim => {
@@ -366,7 +369,11 @@ impl Election {
         } else {
             declared_seconds
         };
-        self.seen.waited_out = self.config.timing.waited_out(declared);
+        self.seen.waited_out = if declared <= 0 && self.broken(Variant::ZeroDurationTakenAtOnce) {
+            Duration::ZERO
+        } else {
+            self.config.timing.waited_out(declared)
+        };
         self.seen.takeable_at = now.mono.after(self.seen.waited_out);
     }
 

@@ -92,14 +92,18 @@ impl Election {
 
     pub(super) fn read_failed(&mut self, now: Moment, read: &Read, retry_after: Option<Duration>) {
         self.read_answered(read);
-        let retry_after = retry_after
-            .unwrap_or_default()
-            .min(self.config.timing.lease_duration());
-        self.reading.want(
-            read.sent
-                .after(self.config.timing.retry_period())
-                .max(now.mono.after(retry_after)),
-        );
+        let again = read.sent.after(self.config.timing.retry_period());
+        let Some(retry_after) = retry_after else {
+            self.reading.want(again);
+            return;
+        };
+        let left_alone_until = now
+            .mono
+            .after(retry_after.min(self.config.timing.lease_duration()));
+        self.reading.want(again.max(left_alone_until));
+        // It is not polled meanwhile either, nor asked for a watch.
+        self.reading.poll_at = self.reading.poll_at.max(left_alone_until);
+        self.reading.watch_at = self.reading.watch_at.max(left_alone_until);
     }
 
     /// A verifying read showed what the watch had not: the watch is not to be trusted.

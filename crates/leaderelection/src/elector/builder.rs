@@ -30,6 +30,8 @@ pub struct LeaderElectorBuilder {
     clock: Arc<dyn Clock>,
     on_stopped: Option<OnStopped>,
     on_new_leader: Option<OnNewLeader>,
+    #[cfg(feature = "unsound-variants")]
+    variant: Option<crate::election::Variant>,
 }
 
 impl LeaderElectorBuilder {
@@ -44,7 +46,17 @@ impl LeaderElectorBuilder {
             clock: Arc::new(SystemClock),
             on_stopped: None,
             on_new_leader: None,
+            #[cfg(feature = "unsound-variants")]
+            variant: None,
         }
+    }
+
+    /// Breaks the election in a way that the project's own checks must catch.
+    #[cfg(feature = "unsound-variants")]
+    #[doc(hidden)]
+    pub fn variant(mut self, variant: Option<crate::election::Variant>) -> Self {
+        self.variant = variant;
+        self
     }
 
     /// The durations; 15 s / 10 s / 2 s unless set.
@@ -108,6 +120,8 @@ impl LeaderElectorBuilder {
             exclusive_identity: self.exclusive_identity,
             missing_record: self.missing_record,
             seed: self.seed.unwrap_or_else(|| seed_of(identity.as_str())),
+            #[cfg(feature = "unsound-variants")]
+            variant: self.variant,
             ..ElectionConfig::new(identity)
         };
         Ok(LeaderElector {

@@ -9,7 +9,8 @@
 //!         `---------------------- WaitUntil ----------------------'
 //! ```
 //!
-//! A call that takes long is not given up when the next one is sent: its late answer still tells something (SAFETY 9).
+//! A call that takes long is not given up when the next one is sent: its late answer still tells something (SAFETY 9). An
+//! answer that comes with the deadline is taken, always, so that a run on paused time depends on nothing else.
 
 use std::future;
 use std::panic::AssertUnwindSafe;
@@ -141,6 +142,7 @@ impl Driver {
         let until = read.sent.after(self.config.timing.attempt_timeout());
         self.calls.push(Box::pin(async move {
             let result = tokio::select! {
+                biased;
                 result = caught(lock.get()) => result,
                 () = clock.sleep_until(until) => Err(unanswered(&*lock)),
             };
@@ -154,6 +156,7 @@ impl Driver {
         let until = attempt.sent.after(self.config.timing.renew_deadline());
         self.calls.push(Box::pin(async move {
             let result = tokio::select! {
+                biased;
                 result = caught(lock.compare_and_swap(attempt.expected, &attempt.record)) => result,
                 () = clock.sleep_until(until) => Err(unanswered(&*lock)),
             };
@@ -166,6 +169,7 @@ impl Driver {
         let until = clock.mono().after(self.config.timing.attempt_timeout());
         self.watch = Watch::Opening(Box::pin(async move {
             tokio::select! {
+                biased;
                 result = caught(lock.watch()) => result,
                 () = clock.sleep_until(until) => Err(unanswered(&*lock)),
             }

@@ -2,13 +2,13 @@
 //! (SAFETY 2).
 
 use std::fmt;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 
 use super::driver::Command;
+use super::validity::Validity;
 use crate::clock::Clock;
 use crate::election::LossReason;
 use crate::identity::FencingToken;
@@ -53,7 +53,8 @@ pub(super) struct Term {
     grace: Duration,
     /// By how much that moment is armed early: timers fire late, never early.
     timer_lead: Duration,
-    valid_until: AtomicI64,
+    validity: Validity,
+    /// Why it is over: told before it is over, or the deadline.
     lost: OnceLock<LossReason>,
     status: watch::Sender<Status>,
 }
@@ -222,7 +223,7 @@ impl Term {
             transitions,
             grace,
             timer_lead,
-            valid_until: AtomicI64::new(valid_until.as_nanos()),
+            validity: Validity::new(valid_until),
             lost: OnceLock::new(),
             status: watch::Sender::default(),
         }
@@ -233,14 +234,13 @@ impl Term {
     }
 
     pub(super) fn valid_until(&self) -> MonoTime {
-        MonoTime::from_nanos(self.valid_until.load(Ordering::Acquire))
+        self.validity.until()
     }
 
     fn check(&self) -> Result<FencingToken, LeadershipLost> {
-        if self.lost.get().is_none() && self.clock.mono() < self.valid_until() {
+        if self.validity.holds(self.clock.mono()) {
             return Ok(self.token);
         }
-        // Once told it stays so: a renewal that the driver took in time, but tells too late, extends nothing.
         let reason = self.lost.get_or_init(|| LossReason::DeadlineExceeded).clone();
         Err(LeadershipLost {
             token: self.token,
@@ -249,7 +249,7 @@ impl Term {
     }
 
     fn remaining(&self) -> Duration {
-        if self.lost.get().is_some() {
+        if self.validity.is_over() {
             Duration::ZERO
         } else {
             self.valid_until().since(self.clock.mono())
@@ -257,11 +257,9 @@ impl Term {
     }
 
     pub(super) fn extend(&self, valid_until: MonoTime) {
-        if self.lost.get().is_some() {
-            return;
+        if self.validity.extend(valid_until) {
+            self.status.send_modify(|status| status.at_risk = false);
         }
-        self.valid_until.store(valid_until.as_nanos(), Ordering::Release);
-        self.status.send_modify(|status| status.at_risk = false);
     }
 
     pub(super) fn set_at_risk(&self) {
@@ -274,6 +272,7 @@ impl Term {
 
     pub(super) fn set_lost(&self, reason: LossReason, drop_at: MonoTime) {
         let _ = self.lost.set(reason);
+        self.validity.end();
         self.status.send_modify(|status| status.drop_at = Some(drop_at));
     }
 

@@ -7,6 +7,12 @@ mod event;
 mod handle;
 mod leadership;
 mod shared;
+mod validity;
+
+/// Where [`validity`] has its atomic from.
+mod atomic {
+    pub(super) use std::sync::atomic::{AtomicI64, Ordering};
+}
 
 use std::any::Any;
 use std::convert::Infallible;

@@ -145,13 +145,22 @@ impl Bench {
     }
 
     pub(crate) fn read_fails(&mut self, seconds: f64, kind: LockErrorKind) {
+        self.read_fails_for(seconds, kind, None);
+    }
+
+    pub(crate) fn read_fails_for(
+        &mut self,
+        seconds: f64,
+        kind: LockErrorKind,
+        retry_after: Option<Duration>,
+    ) {
         let read = self.reads.remove(0);
         self.at(
             seconds,
             Input::ReadFailed {
                 read,
                 kind,
-                retry_after: None,
+                retry_after,
             },
         );
     }

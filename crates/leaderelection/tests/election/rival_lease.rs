@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use expect_test::expect;
+use leaderelection::LeaseTiming;
 use leaderelection::LockErrorKind::Unavailable;
 use leaderelection::election::{ElectionConfig, Input};
 
@@ -104,6 +105,35 @@ fn the_rival_margin_is_added() {
     assert!(!bench.take_transcript().contains("swap"));
     bench.wake(17.0);
     assert!(bench.take_transcript().contains("swap v5"));
+}
+
+/// SAFETY 7: a leader in Go leads until `P + R + D` after its last success, and where P is below a second, that may be a
+/// second after the last write that others could tell from the one before. What `with_rival_margin` says to add covers it.
+#[test]
+fn the_margin_that_is_documented_outlasts_a_leader_in_go() {
+    let seconds = Duration::from_secs_f64;
+    for (lease, renew, retry, slowest, margin) in [
+        (4, 3.0, 1.0, 1.0, 1.0),
+        (3, 2.0, 1.5, 0.5, 1.5),
+        (3, 2.0, 0.5, 1.0, 0.5 + 1.0 + 1.0),
+        (15, 14.5, 0.2, 2.0, 0.2 + 2.0 + 1.0),
+    ] {
+        let unseen = if retry < 1.0 { 1.0 } else { 0.0 };
+        let leads_until = retry + renew + slowest + unseen;
+        let takes_over_before_that = |margin| {
+            let timing = LeaseTiming::new(seconds(f64::from(lease)), seconds(renew), seconds(retry));
+            let timing = timing.unwrap().with_rival_margin(seconds(margin)).unwrap();
+            let held = present(5, &format!("b/{lease}@0#3"));
+            let mut bench = Bench::knowing(ElectionConfig { timing, ..config() }, held);
+            bench.wake(leads_until - 0.001);
+            bench.take_transcript().contains("swap")
+        };
+        assert!(
+            !takes_over_before_that(margin),
+            "{lease} {renew} {retry} {slowest}"
+        );
+        assert!(takes_over_before_that(0.0), "it is needed");
+    }
 }
 
 /// SAFETY 17: held, reported, waited out, and only then replaced by a swap on its version.
@@ -240,6 +270,48 @@ fn without_a_watch_the_lock_is_read_every_retry_period() {
             wait until 9s
         4.1s: read v6 b/15@4#3
             wait until 6s
+    "#]]
+    .assert_eq(&bench.take_transcript());
+}
+
+/// A store that asks a reader to be left alone is neither polled nor asked for a watch, for a lease at most.
+#[test]
+fn a_store_that_asks_to_be_left_alone_is_not_polled() {
+    let mut bench = Bench::new(config());
+    bench.wake(0.0);
+    bench.read_fails_for(0.1, Unavailable, Some(Duration::from_secs(5)));
+    bench.at(0.1, Input::WatchEnded(Some(Unavailable)));
+    bench.wake(5.0);
+    bench.wake(5.1);
+    bench.read_fails_for(5.2, Unavailable, Some(Duration::from_secs(600)));
+    bench.at(5.2, Input::WatchEnded(Some(Unavailable)));
+    bench.wake(20.1);
+    bench.wake(20.2);
+    expect![[r#"
+        0s: wake
+            -> watch
+            -> get
+            wait until 5s
+        0.1s: read failed, unavailable
+            wait until 5.1s
+        0.1s: WatchEnded(Some(Unavailable))
+            wait until 5.1s
+        5s: wake
+            wait until 5.1s
+        5.1s: wake
+            -> watch
+            -> get
+            wait until 10.1s
+        5.2s: read failed, unavailable
+            wait until 20.2s
+        5.2s: WatchEnded(Some(Unavailable))
+            wait until 20.2s
+        20.1s: wake
+            wait until 20.2s
+        20.2s: wake
+            -> watch
+            -> get
+            wait until 25.2s
     "#]]
     .assert_eq(&bench.take_transcript());
 }

@@ -2,16 +2,14 @@
 
 use std::collections::VecDeque;
 
-use leaderelection::election::{Input, Output, TermChange};
+use leaderelection::election::{ElectionEvent, Input, Output, TermChange};
 use leaderelection::{FencingToken, LockErrorKind, MonoTime};
 
-use crate::candidate::Work;
-use crate::random::{MILLISECOND, SECOND};
-use crate::story;
-use crate::world::{Event, World};
-
-/// Times of the world are rounded to nanoseconds of clocks that run at other rates. Less than this is no overlap.
-const ROUNDING: i64 = 1000;
+use super::candidate::Work;
+use super::random::{MILLISECOND, SECOND};
+use super::story;
+use super::{Event, World};
+use crate::invariants::Fact;
 
 impl World {
     /// Tells a machine something, and does all that it asks for.
@@ -29,6 +27,12 @@ impl World {
         // What follows at once from an output is told after the outputs are drained, as the machine demands.
         let mut inputs = VecDeque::from([input]);
         while let Some(input) = inputs.pop_front() {
+            let mono = now.mono;
+            self.judge(&Fact::Told {
+                who,
+                now: mono,
+                input: &input,
+            });
             self.candidates[who].election.handle(now, input);
             let mut outputs = 0;
             loop {
@@ -36,16 +40,22 @@ impl World {
                 assert!(outputs < 1000, "c{who} has something to do without end");
                 let output = self.candidates[who].election.poll();
                 if let Output::WaitUntil(until) = output {
-                    self.wait(who, now.mono, until);
+                    self.wait(who, mono, until);
                     break;
                 }
                 self.note(|| format!("   c{who} -> {}", story::output(&output)));
+                self.judge(&Fact::Said {
+                    who,
+                    now: mono,
+                    output: &output,
+                });
                 self.obey(who, output, &mut inputs);
             }
+            self.judge(&Fact::Drained { who, now: mono });
         }
     }
 
-    /// Arms the timer. Timers fire late, never early: by up to 2 ms, and at times by up to 3 s.
+    /// Arms the timer. Timers fire late, never early: by up to 2 ms, and at times by up to 3 s or an eighth of a lease.
     fn wait(&mut self, who: usize, now: MonoTime, until: MonoTime) {
         if until < now {
             let time = story::seconds(self.time);
@@ -57,9 +67,10 @@ impl World {
         if until == MonoTime::NEVER {
             return;
         }
-        let late = match self.random.below(20) {
-            0 => self.random.time_below(3 * SECOND),
-            _ => self.random.time_below(3 * MILLISECOND),
+        let late = if self.strikes(5) {
+            self.random.time_below((3 * SECOND).max(self.lease / 8))
+        } else {
+            self.random.time_below(3 * MILLISECOND)
         };
         let candidate = &self.candidates[who];
         let (life, timer) = (candidate.life, candidate.timer);
@@ -90,6 +101,7 @@ impl World {
             }
             // Some work hears that it should stop; other work goes on until it is dropped.
             Output::Term(TermChange::Drain(_) | TermChange::Lost { .. }) => {
+                self.candidates[who].is_told_to_stop = true;
                 if self.random.chance(60) {
                     self.work_ends_within(who, self.lease);
                 }
@@ -106,6 +118,7 @@ impl World {
                 let life = self.candidates[who].life;
                 self.at(time, Event::ComesBack { who, life });
             }
+            Output::Event(ElectionEvent::AcquiredTooLate) => self.acquired_too_late(),
             Output::Term(TermChange::AtRisk(_)) | Output::Event(_) | Output::WaitUntil(_) => {}
         }
     }
@@ -115,7 +128,7 @@ impl World {
         self.candidates[who].watches += 1;
         if !self.perils.watches {
             inputs.push_back(Input::WatchUnsupported);
-        } else if self.random.chance(25) {
+        } else if self.strikes(25) {
             let time = self.time + self.delay();
             let refused = Input::WatchEnded(Some(LockErrorKind::Unavailable));
             self.tell_at(time, who, self.candidates[who].life, refused);
@@ -126,48 +139,17 @@ impl World {
         }
     }
 
-    /// A term begins: nobody else may be at work, nor go on to be (the theorem), and its token is the greatest
-    /// (SAFETY 19).
     fn start(&mut self, who: usize, token: FencingToken, valid_until: MonoTime) {
-        assert!(
-            self.candidates[who].work.is_none(),
-            "c{who} starts while it works"
-        );
         self.terms += 1;
         self.candidates[who].term += 1;
+        self.candidates[who].is_told_to_stop = false;
         self.candidates[who].work = Some(Work {
             token: token.get(),
             valid_until,
         });
-        let mut wrong = Vec::new();
-        for (other, candidate) in self.candidates.iter().enumerate() {
-            let Some(work) = candidate.work.filter(|_| other != who) else {
-                continue;
-            };
-            let left = candidate.time_of(candidate.gone_by(work)) - self.time;
-            if left > ROUNDING {
-                wrong.push(format!(
-                    "{}: c{who} starts (token {token}) while c{other} works (token {}), which may go on for {} s",
-                    story::seconds(self.time),
-                    work.token,
-                    story::seconds(left)
-                ));
-            }
-        }
-        if token.get() <= self.greatest_token {
-            wrong.push(format!(
-                "{}: c{who} starts with token {token} after a term with token {}",
-                story::seconds(self.time),
-                self.greatest_token
-            ));
-        }
-        for violation in wrong {
-            self.note(|| format!("VIOLATION {violation}"));
-            self.violations.push(violation);
-        }
-        self.greatest_token = self.greatest_token.max(token.get());
+        self.recovered();
         self.arm_lease(who);
-        if self.random.chance(30) {
+        if self.healthy_since.is_none() && self.random.chance(30) {
             self.work_ends_within(who, 4 * self.lease);
         }
     }
@@ -206,6 +188,7 @@ impl World {
 
     pub(crate) fn restart(&mut self, who: usize) {
         self.candidates[who].restart();
+        self.judge(&Fact::Killed { who });
         self.note(|| format!("c{who} restarts"));
         self.tell(who, Input::Wake);
     }

@@ -1,15 +1,30 @@
 //! The world: its time, its queue of what is still to happen, and the loop that lets it happen.
 
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+pub(crate) mod candidate;
+mod durations;
+mod healing;
+mod machine;
+mod network;
+mod people;
+mod play;
+pub(crate) mod random;
+mod setup;
+mod store;
+mod story;
+
+use std::cmp::Ordering;
+use std::collections::BinaryHeap;
 
 use leaderelection::election::{Attempt, Input, Read};
 use leaderelection::{Content, Observation};
 
-use crate::candidate::Candidate;
-use crate::random::{MILLISECOND, Random};
-use crate::store::Store;
-use crate::story;
+use crate::invariants::{Author, Fact, Judge, Scene, Violation};
+use candidate::Candidate;
+use random::{MILLISECOND, Random};
+use store::Store;
+
+pub(crate) use durations::Kind;
+pub(crate) use play::{Played, play};
 
 /// How wall clocks behave. No rule of safety looks at them.
 #[derive(Clone, Copy, Debug)]
@@ -87,7 +102,48 @@ pub(crate) enum Event {
     WallJumps {
         who: usize,
     },
+    /// The network gets well, and nobody does anything any more.
+    Heals,
+    /// Somebody writes a label, in the healthy time.
+    LabelWritten,
+    LeaderIsDue {
+        bound: i64,
+    },
 }
+
+/// An event, when it happens, and in which order among those of the same time.
+pub(crate) struct Scheduled {
+    time: i64,
+    number: u64,
+    event: Event,
+}
+
+impl Scheduled {
+    fn place(&self) -> (i64, u64) {
+        (self.time, self.number)
+    }
+}
+
+/// The heap gives the greatest first, and that is the earliest.
+impl Ord for Scheduled {
+    fn cmp(&self, other: &Self) -> Ordering {
+        other.place().cmp(&self.place())
+    }
+}
+
+impl PartialOrd for Scheduled {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Scheduled {
+    fn eq(&self, other: &Self) -> bool {
+        self.place() == other.place()
+    }
+}
+
+impl Eq for Scheduled {}
 
 pub(crate) struct World {
     /// True time, in nanoseconds.
@@ -98,19 +154,38 @@ pub(crate) struct World {
     pub(crate) perils: Perils,
     /// The longest lease duration of all candidates, in nanoseconds: the scale of every delay.
     pub(crate) lease: i64,
+    /// Until when things happen.
+    end: i64,
+    /// Since when the network is healthy.
+    pub(crate) healthy_since: Option<i64>,
+    /// How long something is on its way at most in a healthy network.
+    healthy_delay: i64,
+    /// From when to when somebody had led again after the healing.
+    pub(crate) recovery: Option<Recovery>,
+    /// What a store last asked of anybody: to be left alone until then at the latest.
+    pub(crate) left_alone_until: i64,
+    /// Who acquired too late stays away until then at the latest (SAFETY 22).
+    pub(crate) too_late_until: i64,
     /// Terms that began.
     pub(crate) terms: u64,
-    /// The greatest token of all terms so far.
-    pub(crate) greatest_token: u64,
-    /// Two at work, or a token that did not grow.
-    pub(crate) violations: Vec<String>,
+    /// What went wrong in network, store and watch, and what people did.
+    pub(crate) faults: u64,
+    pub(crate) violations: Vec<Violation>,
     /// Loops that wait for nothing.
     pub(crate) busy: Vec<String>,
-    /// When, and in which order among those of the same time.
-    queue: BinaryHeap<Reverse<(i64, u64)>>,
-    events: BTreeMap<u64, Event>,
+    judge: Judge,
+    queue: BinaryHeap<Scheduled>,
     scheduled: u64,
     tells_story: bool,
+}
+
+/// How long it took until somebody led again, and how long it may take.
+#[derive(Clone, Copy)]
+pub(crate) struct Recovery {
+    pub(crate) took: Option<i64>,
+    pub(crate) bound: i64,
+    /// The bound has room for somebody who stays away for a lease.
+    waits_longer: bool,
 }
 
 impl World {
@@ -126,26 +201,31 @@ impl World {
             time: 0,
             random,
             store,
-            candidates,
             perils,
             lease,
+            end: i64::MAX,
+            healthy_since: None,
+            healthy_delay: 0,
+            recovery: None,
+            left_alone_until: 0,
+            too_late_until: 0,
             terms: 0,
-            greatest_token: 0,
+            faults: 0,
             violations: Vec::new(),
             busy: Vec::new(),
+            judge: Judge::new(candidates.len()),
+            candidates,
             queue: BinaryHeap::new(),
-            events: BTreeMap::new(),
             scheduled: 0,
             tells_story,
         }
     }
 
-    /// Lets everything happen, for forty leases or until enough went wrong.
+    /// Lets everything happen: perils for forty leases, then health until somebody leads, or until enough went wrong.
     pub(crate) fn run(&mut self) {
-        let end = self.lease * 40;
         let (mut steps, mut steps_at_this_time) = (0, 0);
-        while let Some(Reverse((time, number))) = self.queue.pop() {
-            if time > end {
+        while let Some(Scheduled { time, event, .. }) = self.queue.pop() {
+            if time > self.end {
                 break;
             }
             steps += 1;
@@ -164,12 +244,31 @@ impl World {
                 break;
             }
             self.time = time;
-            let event = self.events.remove(&number).unwrap();
             self.happen(event);
             if self.violations.len() > 3 || self.busy.len() > 3 {
                 break;
             }
         }
+    }
+
+    /// Something happened that the invariants are about.
+    pub(crate) fn judge(&mut self, fact: &Fact<'_>) {
+        let scene = Scene {
+            time: self.time,
+            candidates: &self.candidates,
+        };
+        for violation in self.judge.judge(&scene, fact) {
+            let how = format!("{}: {}", story::seconds(self.time), violation.how);
+            self.note(|| format!("VIOLATION of {}: {how}", violation.of));
+            self.violations.push(Violation { how, ..violation });
+        }
+    }
+
+    /// Whether something goes wrong now: so many times in a hundred, and never in a healthy network.
+    pub(crate) fn strikes(&mut self, percent: u64) -> bool {
+        let strikes = self.healthy_since.is_none() && self.random.chance(percent);
+        self.faults += u64::from(strikes);
+        strikes
     }
 
     fn happen(&mut self, event: Event) {
@@ -219,6 +318,13 @@ impl World {
             Event::UserActs { who } => self.user_acts(who),
             Event::OperatorActs => self.operator_acts(),
             Event::WallJumps { who } => self.wall_jumps(who),
+            Event::Heals => self.heal(),
+            Event::LabelWritten => self.label_written(),
+            Event::LeaderIsDue { bound } => {
+                if self.recovery.is_some_and(|recovery| recovery.bound == bound) {
+                    self.judge(&Fact::LeaderIsDue);
+                }
+            }
         }
     }
 
@@ -229,8 +335,11 @@ impl World {
     /// Something is to happen at a time, or now if that is past.
     pub(crate) fn at(&mut self, time: i64, event: Event) {
         self.scheduled += 1;
-        self.queue.push(Reverse((time.max(self.time), self.scheduled)));
-        self.events.insert(self.scheduled, event);
+        self.queue.push(Scheduled {
+            time: time.max(self.time),
+            number: self.scheduled,
+            event,
+        });
     }
 
     /// The candidate in its present life is to be told something.
@@ -241,6 +350,9 @@ impl World {
     /// How long something is on its way: mostly little, now and then for up to three leases.
     pub(crate) fn delay(&mut self) -> i64 {
         let lease = self.lease;
+        if self.healthy_since.is_some() {
+            return self.random.time_below(self.healthy_delay);
+        }
         match self.random.below(10) {
             0..=5 => self.random.time_below(50 * MILLISECOND),
             6 | 7 => self.random.time_below(lease / 4),
@@ -250,8 +362,8 @@ impl World {
     }
 
     /// Replaces what the store holds, and lets every open watch see it, unless it skips this version.
-    pub(crate) fn write(&mut self, content: Option<Content>) {
-        self.store.replace(&mut self.random, content);
+    pub(crate) fn write(&mut self, content: Option<Content>, author: Option<Author>) {
+        self.store.replace(&mut self.random, content, author);
         let observation = self.store.observe();
         let version = self.store.version();
         self.note(|| format!("the store has v{version}: {}", story::observation(&observation)));
@@ -259,7 +371,7 @@ impl World {
             let Some(watch) = self.candidates[who].watch else {
                 continue;
             };
-            if self.random.chance(20) {
+            if self.strikes(20) {
                 continue;
             }
             let shown = self.time + self.delay();

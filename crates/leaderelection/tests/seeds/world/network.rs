@@ -1,9 +1,12 @@
 //! The way to the store and back: what is refused, lost, late, or lands as a ghost.
 
-use leaderelection::election::{Attempt, Input, Read};
-use leaderelection::{Content, LockErrorKind, Observation, Swap};
+use std::time::Duration;
 
-use crate::world::{Event, World};
+use leaderelection::election::{Attempt, Input, Read};
+use leaderelection::{Content, Expected, LockErrorKind, Observation, Swap};
+
+use super::{Event, World};
+use crate::invariants::Fact;
 
 /// Nobody knows whether the swap landed, or will (SAFETY 9).
 fn ambiguous(attempt: Attempt) -> Input {
@@ -18,7 +21,9 @@ impl World {
     pub(crate) fn send_read(&mut self, who: usize, read: Read) {
         let life = self.candidates[who].life;
         let arrives = self.time + self.delay();
-        if !self.random.chance(8) && self.time >= self.candidates[who].cut_off_until {
+        let cut_off = self.time < self.candidates[who].cut_off_until;
+        self.faults += u64::from(cut_off);
+        if !cut_off && !self.strikes(8) {
             self.at(arrives, Event::ReadArrives { who, life, read });
             return;
         }
@@ -28,7 +33,7 @@ impl World {
         let failed = Input::ReadFailed {
             read,
             kind: LockErrorKind::Unavailable,
-            retry_after: self.random.retry_after(),
+            retry_after: self.retry_after(who),
         };
         self.tell_at(time, who, life, failed);
     }
@@ -56,7 +61,13 @@ impl World {
         let given_up = candidate.swap_given_up(attempt.sent);
         let delay = self.delay();
         let arrives = self.time + delay;
-        match self.random.below(100) {
+        if self.healthy_since.is_some() {
+            return self.swap_arrives_at(arrives, who, life, attempt, true);
+        }
+        let chance = self.random.below(100);
+        let cut_off = self.time < cut_off_until;
+        self.faults += u64::from(chance <= 19 || cut_off);
+        match chance {
             // Refused: it did not land and never will.
             0..=4 => {
                 let kind = self
@@ -65,7 +76,7 @@ impl World {
                 let refused = Input::SwapFailed {
                     attempt,
                     kind,
-                    retry_after: self.random.retry_after(),
+                    retry_after: self.retry_after(who),
                 };
                 self.tell_at(arrives.min(given_up), who, life, refused);
             }
@@ -85,7 +96,7 @@ impl World {
                 self.swap_arrives_at(arrives, who, life, attempt, false);
             }
             // Cut off: perhaps a ghost once the way is free again, be it leases later.
-            _ if self.time < cut_off_until => {
+            _ if cut_off => {
                 self.tell_at(given_up, who, life, ambiguous(attempt.clone()));
                 if self.random.chance(50) {
                     self.swap_arrives_at(cut_off_until + delay, who, life, attempt, false);
@@ -93,6 +104,19 @@ impl World {
             }
             _ => self.swap_arrives_at(arrives, who, life, attempt, true),
         }
+    }
+
+    /// How long a store that refuses asks a candidate to be left alone, if it does.
+    fn retry_after(&mut self, who: usize) -> Option<Duration> {
+        let asked = self
+            .random
+            .chance(10)
+            .then(|| Duration::from_millis(self.random.below(20_000)))?;
+        // A candidate listens for its own lease duration at most, from when it is told: three leases from now at the latest.
+        let most = self.candidates[who].config.timing.lease_duration().as_nanos() as i64;
+        let until = self.time + 3 * self.lease + most.min(asked.as_nanos() as i64);
+        self.left_alone_until = self.left_alone_until.max(until);
+        Some(asked)
     }
 
     fn swap_arrives_at(&mut self, time: i64, who: usize, life: u64, attempt: Attempt, answered: bool) {
@@ -109,17 +133,29 @@ impl World {
 
     /// The swap reaches the store, whether or not its sender still lives or still waits.
     pub(crate) fn swap_arrives(&mut self, who: usize, life: u64, attempt: Attempt, answered: bool) {
-        let lands = self.store.matches(attempt.expected);
-        let mut swap = if lands {
+        let matches = self.store.matches(attempt.expected);
+        let undone =
+            self.store.undoes_writes() && attempt.expected != Expected::Absent && matches && self.strikes(5);
+        let lands = matches && !undone;
+        let mut swap = if undone {
+            Swap::Done(self.store.version())
+        } else if lands {
             if !self.store.would_ignore(&attempt) {
-                self.write(Some(Content::Record(attempt.record.clone())));
+                let replaced = (self.store.author(), self.store.content().cloned());
+                let author = (who, life);
+                self.write(Some(Content::Record(attempt.record.clone())), Some(author));
+                self.judge(&Fact::Landed {
+                    author,
+                    attempt: &attempt,
+                    replaced,
+                });
             }
             Swap::Done(self.store.version())
         } else {
             self.store.conflict(&mut self.random)
         };
         // The client's own retry finds its first try landed: a conflict that shows one's own record (SAFETY 9).
-        if lands && self.random.chance(5) {
+        if lands && self.strikes(5) {
             swap = Swap::Conflict(Some(self.store.observe()));
         }
         if !answered {
@@ -128,7 +164,7 @@ impl World {
         let arrives = self.time + self.delay();
         let given_up = self.candidates[who].swap_given_up(attempt.sent);
         let too_late = arrives >= given_up;
-        if self.random.chance(10) || too_late {
+        if self.strikes(10) || too_late {
             // The answer is lost. That shows when the connection breaks, or when nobody waits any more.
             let silent = self.random.chance(50) || too_late;
             let noticed = if silent { given_up } else { arrives };
@@ -140,7 +176,7 @@ impl World {
 
     /// A watch shows a version, however old by now, or ends instead.
     pub(crate) fn watch_shows(&mut self, who: usize, observation: Observation) {
-        if self.random.chance(3) {
+        if self.strikes(3) {
             self.candidates[who].watch = None;
             self.tell(who, Input::WatchEnded(None));
         } else {

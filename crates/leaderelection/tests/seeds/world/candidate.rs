@@ -4,7 +4,7 @@ use chrono::DateTime;
 use leaderelection::election::{Election, ElectionConfig};
 use leaderelection::{Identity, Moment, MonoTime};
 
-use crate::random::SECOND;
+use super::random::SECOND;
 
 /// The wall clock when the world begins, in seconds since 1970.
 const WALL_AT_BEGIN: i64 = 1_700_000_000;
@@ -37,6 +37,8 @@ pub(crate) struct Candidate {
     /// Counts the moments waited for: only the newest timer fires.
     pub(crate) timer: u64,
     pub(crate) work: Option<Work>,
+    /// The work was told to stop, and may take its time.
+    pub(crate) is_told_to_stop: bool,
     /// Counts terms over all lives.
     pub(crate) term: u64,
     /// The watch that is open.
@@ -59,6 +61,7 @@ impl Candidate {
             last_told: None,
             timer: 0,
             work: None,
+            is_told_to_stop: false,
             term: 0,
             watch: None,
             watches: 0,
@@ -77,6 +80,14 @@ impl Candidate {
         self.work = None;
         self.watch = None;
         self.ended = false;
+    }
+
+    /// The process is killed, its work with it, and never comes up again. What it has sent is still on its way.
+    pub(crate) fn die(&mut self) {
+        self.life += 1;
+        self.work = None;
+        self.watch = None;
+        self.ended = true;
     }
 
     /// What this candidate's clocks show at a time of the world.

@@ -1,7 +1,5 @@
 //! The one source of chance: a small generator (SplitMix64) that replays from its seed on every platform.
 
-use std::time::Duration;
-
 pub(crate) const MILLISECOND: i64 = 1_000_000;
 pub(crate) const SECOND: i64 = 1000 * MILLISECOND;
 
@@ -37,10 +35,5 @@ impl Random {
 
     pub(crate) fn pick<T: Copy>(&mut self, from: &[T]) -> T {
         from[self.below(from.len() as u64) as usize]
-    }
-
-    /// How long a store that refuses asks to be left alone, if it does.
-    pub(crate) fn retry_after(&mut self) -> Option<Duration> {
-        self.chance(10).then(|| Duration::from_millis(self.below(20_000)))
     }
 }

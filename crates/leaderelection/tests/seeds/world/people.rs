@@ -6,9 +6,9 @@ use chrono::DateTime;
 use leaderelection::election::Input;
 use leaderelection::{Content, LeaderElectionRecord, Unreadable};
 
-use crate::random::{MILLISECOND, SECOND};
-use crate::story;
-use crate::world::{Event, Walls, World};
+use super::random::{MILLISECOND, SECOND};
+use super::story;
+use super::{Event, Walls, World};
 
 /// Another's record. It names a holder: one that names none does the harm of a deletion (SAFETY 18).
 pub(crate) fn foreign_record() -> LeaderElectionRecord {
@@ -20,6 +20,10 @@ pub(crate) fn foreign_record() -> LeaderElectionRecord {
 
 impl World {
     pub(crate) fn user_acts(&mut self, who: usize) {
+        if self.healthy_since.is_some() {
+            return;
+        }
+        self.faults += 1;
         match self.random.below(8) {
             0 | 1 => self.tell(who, Input::Stop),
             2 | 3 => self.tell(who, Input::StepDown),
@@ -35,6 +39,9 @@ impl World {
     }
 
     pub(crate) fn operator_acts(&mut self) {
+        if self.healthy_since.is_some() {
+            return;
+        }
         let next = self.time + self.random.time_below(3 * self.lease);
         self.at(next, Event::OperatorActs);
         let act = self.random.below(6);
@@ -42,16 +49,17 @@ impl World {
         let Some(content) = self.store.content().cloned() else {
             return;
         };
+        let version = self.store.version();
         match act {
-            0 | 1 if self.perils.labels => self.write(Some(content)),
-            2 if self.perils.deletions => self.write(None),
+            0 | 1 if self.perils.labels => self.write(Some(content), self.store.author()),
+            2 if self.perils.deletions => self.write(None, None),
             3 if self.perils.garbage => {
                 // Never the same twice: A-B-A is excluded (SAFETY 5).
                 let garbage = Unreadable {
                     raw: self.scheduled().to_le_bytes().to_vec(),
                     reason: "garbage".into(),
                 };
-                self.write(Some(Content::Unreadable(Arc::new(garbage))));
+                self.write(Some(Content::Unreadable(Arc::new(garbage))), None);
             }
             4 if self.perils.foreign => {
                 let record = LeaderElectionRecord {
@@ -61,11 +69,12 @@ impl World {
                     renew_time: DateTime::from_timestamp(self.time / MILLISECOND, 0),
                     ..foreign_record()
                 };
-                self.write(Some(Content::Record(Arc::new(record))));
+                self.write(Some(Content::Record(Arc::new(record))), None);
             }
-            5 if self.perils.deletions && self.perils.garbage => self.write(Some(Content::Empty)),
+            5 if self.perils.deletions && self.perils.garbage => self.write(Some(Content::Empty), None),
             _ => {}
         }
+        self.faults += u64::from(self.store.version() != version);
     }
 
     pub(crate) fn wall_jumps(&mut self, who: usize) {

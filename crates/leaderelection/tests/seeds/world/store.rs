@@ -3,7 +3,8 @@
 use leaderelection::election::Attempt;
 use leaderelection::{Content, Expected, Observation, Swap, Version};
 
-use crate::random::Random;
+use super::random::Random;
+use crate::invariants::Author;
 
 /// In what the stores that the contract of `ResourceLock` allows differ.
 pub(crate) struct Nature {
@@ -13,6 +14,9 @@ pub(crate) struct Nature {
     pub(crate) shows_conflict: bool,
     /// An equal write is nothing done and keeps the version, as in Kubernetes (SAFETY 6).
     pub(crate) ignores_equal_write: bool,
+    /// Now and then a swap is answered as done and nothing was written, as when an admission plugin puts the old content
+    /// back: the answer has the version that was given (SAFETY 6).
+    pub(crate) undoes_writes: bool,
 }
 
 pub(crate) struct Store {
@@ -20,6 +24,8 @@ pub(crate) struct Store {
     /// Grows for ever, also across a deletion (SAFETY 4).
     version: u64,
     content: Option<Content>,
+    /// The candidate's life that wrote the content, if one did. A label leaves it.
+    author: Option<Author>,
 }
 
 impl Store {
@@ -28,7 +34,16 @@ impl Store {
             nature,
             version: 0,
             content: None,
+            author: None,
         }
+    }
+
+    pub(crate) fn undoes_writes(&self) -> bool {
+        self.nature.undoes_writes
+    }
+
+    pub(crate) fn author(&self) -> Option<Author> {
+        self.author
     }
 
     pub(crate) fn content(&self) -> Option<&Content> {
@@ -54,9 +69,10 @@ impl Store {
     }
 
     /// Replaces whatever is there. Versions have gaps, for other objects of the store take some.
-    pub(crate) fn replace(&mut self, random: &mut Random, content: Option<Content>) {
+    pub(crate) fn replace(&mut self, random: &mut Random, content: Option<Content>, author: Option<Author>) {
         self.version += 1 + random.below(2);
         self.content = content;
+        self.author = author;
     }
 
     /// Whether the state that a swap names is the one that is there.

@@ -1,65 +1,20 @@
-//! What a seed stands for: it draws the store's nature, the perils, the durations and the candidates.
+//! What a seed stands for: it draws the store's nature, the perils and the candidates.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use leaderelection::election::{ElectionConfig, Input, MissingRecord};
-use leaderelection::{Content, Identity, LeaderElectionRecord, LeaseTiming};
+use leaderelection::{Content, Identity, LeaderElectionRecord};
 
-use crate::candidate::{Candidate, Clock};
-use crate::people::foreign_record;
-use crate::random::{MILLISECOND, Random, SECOND};
-use crate::store::{Nature, Store};
-use crate::world::{Event, Perils, Walls, World};
-
-/// Durations just long enough for the clock rates that occur: the theorem is exact, so that is where it would break.
-struct Durations {
-    timing: LeaseTiming,
-    /// Three times as long, for a fleet in which not all wait equally long (SAFETY 7).
-    longer: LeaseTiming,
-    /// The lease duration of `timing`, in milliseconds.
-    lease: u64,
-    /// Thousandths: the ratio between clock rates that `timing` tolerates.
-    ratio: u64,
-}
-
-impl Durations {
-    fn draw(random: &mut Random) -> Self {
-        let ms = Duration::from_millis;
-        let retry = random.pick(&[200u64, 500, 1000, 2000]);
-        let renew = retry * random.pick(&[13, 20, 35, 50]) / 10;
-        let grace = random.pick(&[0u64, 0, 200, 1500]);
-        let ratio = random.pick(&[1000u64, 1200, 1500, 2000]);
-        let mut lease = (renew + grace) * ratio / 1000 + 1;
-        if random.chance(50) {
-            lease = lease.div_ceil(1000) * 1000;
-        }
-        let with_grace = |times: u64, retries: u64| {
-            LeaseTiming::new(ms(lease * times), ms(renew * times), ms(retry * retries))
-                .unwrap()
-                .with_stop_grace(ms(grace))
-                .unwrap()
-        };
-        let mut timing = with_grace(1, 1);
-        if random.chance(50) {
-            let drain = random.pick(&[0, retry, renew, 3 * lease]);
-            timing = timing.with_drain_timeout(ms(drain)).unwrap();
-        }
-        if random.chance(40) {
-            let timeout = random.pick(&[retry / 4, retry, renew]);
-            timing = timing.with_attempt_timeout(ms(timeout)).unwrap();
-        }
-        Self {
-            timing,
-            longer: with_grace(3, 2),
-            lease,
-            ratio,
-        }
-    }
-}
+use super::candidate::{Candidate, Clock};
+use super::durations::{Durations, Kind};
+use super::people::foreign_record;
+use super::random::{MILLISECOND, Random, SECOND};
+use super::store::{Nature, Store};
+use super::{Event, Perils, Walls, World};
 
 /// The world of a seed, with everything in it that will make it move.
-pub(crate) fn world(seed: u64, tells_story: bool) -> World {
+pub(super) fn world(seed: u64, tells_story: bool, adjust: &dyn Fn(&mut ElectionConfig)) -> (Kind, World) {
     let mut random = Random::new(seed);
     let count = random.pick(&[2usize, 2, 3]);
     let strict = random.chance(40);
@@ -70,6 +25,7 @@ pub(crate) fn world(seed: u64, tells_story: bool) -> World {
         dates_absence: random.chance(50),
         shows_conflict: random.chance(60),
         ignores_equal_write: random.chance(50),
+        undoes_writes: random.chance(15),
     };
     let watches = random.below(4) > 0;
     let walls = random.pick(&[Walls::True, Walls::Jumping, Walls::SetBack]);
@@ -112,6 +68,7 @@ pub(crate) fn world(seed: u64, tells_story: bool) -> World {
         config.seed = random.next();
         config.stagger = random.chance(50);
         config.timer_lead = timer_lead;
+        adjust(&mut config);
         let clock = clock(&mut random, durations.ratio as i64);
         candidates.push(Candidate::new(config, clock));
     }
@@ -124,7 +81,7 @@ pub(crate) fn world(seed: u64, tells_story: bool) -> World {
             lease_duration_seconds: 3,
             ..foreign_record()
         };
-        world.write(Some(Content::Record(Arc::new(record))));
+        world.write(Some(Content::Record(Arc::new(record))), None);
     }
     world.note(|| {
         let rates: Vec<_> = world.candidates.iter().map(|it| it.clock.rate).collect();
@@ -140,7 +97,8 @@ pub(crate) fn world(seed: u64, tells_story: bool) -> World {
         world.tell_at(who as i64 * MILLISECOND, who, 0, Input::Wake);
     }
     world.at(0, Event::OperatorActs);
-    world
+    world.at(world.heals_at(), Event::Heals);
+    (durations.kind, world)
 }
 
 /// A clock as fast as the world, as fast as is tolerated, or something between.

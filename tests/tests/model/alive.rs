@@ -1,0 +1,69 @@
+//! From every reachable state somebody leads in time once the network heals (SAFETY 20).
+
+use leaderelection::EmptyIdentity;
+use leaderelection::election::Variant;
+use leaderelection_tests::model::world::LEADS_AGAIN;
+use leaderelection_tests::model::{Healing, Powers};
+
+use super::{DOUBLE, EQUAL, SHORT, caught, holds, quiet};
+
+/// Within 2 L.
+#[test]
+fn leads_again_after_late_and_lost_messages() -> Result<(), EmptyIdentity> {
+    holds("heals", quiet(EQUAL, SHORT)?.heals(Healing::Whole))
+}
+
+#[test]
+#[ignore = "large: minutes"]
+fn leads_again_where_clocks_differ() -> Result<(), EmptyIdentity> {
+    holds(
+        "heals, clocks differ",
+        quiet(DOUBLE, SHORT)?.heals(Healing::Whole),
+    )
+}
+
+#[test]
+#[ignore = "large: minutes"]
+fn leads_again_beside_somebody_who_writes_labels() -> Result<(), EmptyIdentity> {
+    let labels = Powers {
+        labels: true,
+        ..Powers::NONE
+    };
+    holds(
+        "heals, labels",
+        quiet(EQUAL, SHORT)?.powers(labels).heals(Healing::Whole),
+    )
+}
+
+#[test]
+#[ignore = "large: minutes"]
+fn leads_again_after_crashes_and_requests() -> Result<(), EmptyIdentity> {
+    let powers = Powers {
+        misleads: false,
+        ..Powers::USUAL
+    };
+    holds(
+        "heals, crashes",
+        quiet(EQUAL, SHORT)?.powers(powers).heals(Healing::Whole),
+    )
+}
+
+/// SAFETY 5: a dead leader is kept alive by somebody who writes labels.
+#[test]
+fn caught_every_version_restarts() -> Result<(), EmptyIdentity> {
+    let labels = Powers {
+        labels: true,
+        ..Powers::USUAL
+    };
+    let setting = quiet(EQUAL, SHORT)?
+        .powers(labels)
+        .heals(Healing::Whole)
+        .broken(Variant::EveryVersionRestarts);
+    caught("EveryVersionRestarts", LEADS_AGAIN, setting)
+}
+
+/// The check itself: where nobody hears of anything, nobody leads.
+#[test]
+fn nobody_leads_who_hears_nothing() -> Result<(), EmptyIdentity> {
+    caught("blind", LEADS_AGAIN, quiet(EQUAL, SHORT)?.heals(Healing::Blind))
+}

@@ -1,0 +1,72 @@
+//! The shipped machine under every schedule of small worlds, and each broken variant caught.
+//!
+//! `cargo test -p leaderelection-tests --test model` runs what CI runs; with `-- --ignored` the larger worlds; with
+//! `-- bound --nocapture` it prints the table of the bound. `--nocapture` shows how many states each world has, and each
+//! counterexample step by step.
+
+#![allow(clippy::panic, reason = "tests speak by failing")]
+
+mod alive;
+mod bound;
+mod caught;
+mod missing;
+mod sound;
+
+use leaderelection::EmptyIdentity;
+use leaderelection::election::Variant;
+use leaderelection_tests::model::setting::Ticks;
+use leaderelection_tests::model::world::ONE_LEADER;
+use leaderelection_tests::model::{Powers, Setting, check};
+
+/// Clocks of one rate.
+const EQUAL: [u8; 2] = [1, 1];
+/// At any tick, one clock may run twice as fast as another.
+const DOUBLE: [u8; 2] = [1, 2];
+
+/// R 2, P 1, σ 0: the smallest lease that is renewed before it ends.
+const SHORT: Ticks = Ticks {
+    lease: 0,
+    deadline: 2,
+    period: 1,
+    grace: 0,
+};
+
+/// Two candidates with the smallest safe lease, each with at most one write on its way.
+fn setting(rates: [u8; 2], ticks: Ticks) -> Result<Setting, EmptyIdentity> {
+    let mut setting = Setting::new(rates, ticks.at_threshold(rates))?;
+    setting.on_their_way = 1;
+    Ok(setting)
+}
+
+/// The same, where messages are late or lost and nothing else happens.
+fn quiet(rates: [u8; 2], ticks: Ticks) -> Result<Setting, EmptyIdentity> {
+    Ok(setting(rates, ticks)?.powers(Powers::NONE))
+}
+
+/// Every reachable state is sound, and each candidate can lead and hand over.
+fn holds(name: &str, setting: Setting) -> Result<(), EmptyIdentity> {
+    let outcome = check(setting)?;
+    println!("{name}: {outcome}");
+    assert!(outcome.failure.is_none(), "{name}: {outcome}");
+    assert!(
+        outcome.impossible.is_empty(),
+        "{name}: never seen: {:?}",
+        outcome.impossible
+    );
+    Ok(())
+}
+
+/// A counterexample to `property` is found.
+fn caught(name: &str, property: &str, setting: Setting) -> Result<(), EmptyIdentity> {
+    let outcome = check(setting)?;
+    println!("{name}: {outcome}");
+    let failed = outcome.failure.map(|(name, _)| name);
+    assert_eq!(failed, Some(property), "{name} is not caught");
+    Ok(())
+}
+
+/// With one rule dropped, two candidates are at work at once.
+fn variant_caught(variant: Variant) -> Result<(), EmptyIdentity> {
+    let setting = setting(DOUBLE, SHORT)?.broken(variant);
+    caught(&format!("{variant:?}"), ONE_LEADER, setting)
+}
