@@ -199,3 +199,25 @@ fn every_variant_is_in_the_table() {
         assert_eq!(times, 1, "{} has {times} lines in the table", variant.name());
     }
 }
+
+/// The list of SAFETY and the table are one list, in one order.
+#[test]
+fn the_table_is_the_list_of_safety() {
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/SAFETY.md");
+    let docs = fs::read_to_string(docs).unwrap();
+    let (_, section) = docs.split_once("## What must be caught").unwrap();
+    let list = section
+        .split("\n\n")
+        .find(|paragraph| paragraph.contains(" ·"))
+        .unwrap();
+    let list = list.replace('\n', " ");
+    let listed: Vec<_> = list
+        .trim()
+        .trim_end_matches('.')
+        .split('·')
+        .map(str::trim)
+        .collect();
+    let mut named: Vec<_> = WRONG.iter().map(|wrong| wrong.name).collect();
+    named.dedup();
+    assert_eq!(listed, named);
+}

@@ -116,10 +116,7 @@ pub(crate) const WRONG: &[Wrong] = &[
         Machine(TruncatedSeconds, "at_most_one_at_work"),
     ),
     wrong("truncated seconds", Lock("TruncatesSeconds")),
-    wrong(
-        "`L` one tick below the threshold",
-        Durations("caught_one_tick_below_the_threshold"),
-    ),
+    wrong("`L` one tick below the threshold", Durations("bound")),
     wrong(
         "σ forgotten in the bound",
         Durations("caught_stop_grace_forgotten_in_the_bound"),

@@ -16,6 +16,8 @@ pub(crate) struct Played {
     pub(crate) terms: u64,
     pub(crate) faults: u64,
     pub(crate) recovery: Option<Recovery>,
+    /// What chance would have drawn next: another where anything went another way.
+    pub(crate) chance: u64,
     /// What should not have been. Empty if all is well.
     pub(crate) violations: Vec<Violation>,
 }
@@ -40,6 +42,7 @@ pub(crate) fn play(seed: u64, tells_story: bool, adjust: &dyn Fn(&mut ElectionCo
         terms: world.terms,
         faults: world.faults,
         recovery: world.recovery,
+        chance: world.random.next(),
         violations,
     }
 }
