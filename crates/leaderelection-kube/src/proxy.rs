@@ -40,12 +40,15 @@ pub(crate) fn of_environment(
         return Ok(None);
     };
     let none_for = first(["NO_PROXY", "no_proxy"]).map_or_else(String::new, |(_, value)| value);
+    // To the matcher it is a domain, and no address is in one.
+    let for_nothing = none_for.split(',').any(|part| part.trim() == "*");
     // Of the matcher only what NO_PROXY means: it keeps the proxy without its password.
     let matcher = Matcher::builder()
         .all("http://proxy.invalid")
         .no(none_for)
         .build();
-    if is_this_machine(cluster.host().unwrap_or_default()) || matcher.intercept(cluster).is_none() {
+    let to_this_machine = is_this_machine(cluster.host().unwrap_or_default());
+    if for_nothing || to_this_machine || matcher.intercept(cluster).is_none() {
         return Ok(None);
     }
     url(&value).map(Some).map_err(|problem| SetupError::Proxy {
