@@ -35,5 +35,6 @@ pub mod world;
 
 pub use self::action::{Action, Reply};
 pub use self::check::{Outcome, check};
+pub use self::heal::walk;
 pub use self::setting::{Healing, Powers, Setting};
 pub use self::world::World;

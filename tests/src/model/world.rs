@@ -65,7 +65,7 @@ impl Checked {
         })
     }
 
-    fn start(&self) -> World {
+    pub(super) fn start(&self) -> World {
         let deletions = self.setting.powers.deletions;
         let store = if self.setting.from_nothing {
             Store::empty(deletions)
@@ -113,8 +113,9 @@ impl Checked {
             }
             Action::AnswerRead { seat, ago } => {
                 let observation = world.store.read(ago);
+                let took = Duration::from_secs(self.setting.powers.slow_reads.into());
                 let unasked = Read {
-                    sent: MonoTime::ZERO,
+                    sent: MonoTime::ZERO.before(took),
                     known: world.seats.get(seat)?.election.known_version(),
                     verifies_watch: false,
                 };

@@ -98,6 +98,19 @@ fn caught_go_timing() -> Result<(), EmptyIdentity> {
     variant_caught(Variant::GoTiming)
 }
 
+/// SAFETY 1: the read was sent before the renewal that it shows.
+#[test]
+fn caught_rival_from_reads_send() -> Result<(), EmptyIdentity> {
+    let slow_reads = Powers {
+        slow_reads: true,
+        ..Powers::NONE
+    };
+    let setting = quiet(EQUAL, SHORT)?
+        .powers(slow_reads)
+        .broken(Variant::RivalFromReadsSend);
+    caught("RivalFromReadsSend", ONE_LEADER, setting)
+}
+
 /// SAFETY 6. The wall clock stands, so that the second renewal equals the first: a rival takes it for a label.
 #[test]
 fn caught_two_writes_in_one_second() -> Result<(), EmptyIdentity> {

@@ -183,8 +183,8 @@ impl Election {
             by.time(time);
         }
         reading.busy_until.iter_mut().for_each(|time| by.time(time));
-        if by.coarse.is_some() {
-            self.forget();
+        if let Some(wall) = by.coarse {
+            self.forget(wall);
         }
     }
 
@@ -194,9 +194,11 @@ impl Election {
         self.last_create
     }
 
-    fn forget(&mut self) {
+    fn forget(&mut self, wall: DateTime<Utc>) {
         let acquisition_proves = self.proves_own(Purpose::Acquire);
-        self.attempts.coarsen(acquisition_proves);
+        let creates_show = acquisition_proves || self.config.exclusive_identity;
+        self.attempts.coarsen(acquisition_proves, creates_show);
+        self.last_create = self.last_create.filter(|second| *second >= wall.timestamp());
         // A state that has passed does not come back.
         let expected = self.expected();
         if let Some(release) = &mut self.release {
