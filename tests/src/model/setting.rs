@@ -143,6 +143,9 @@ pub struct Setting {
     /// Reads are answered unasked, at any time, instead of being asked for and on their way. What the machine then does
     /// with them is the same and more, and when it asks is no part of the state.
     pub coarse: bool,
+    /// States that every candidate knows to have passed are forgotten, for later lives too: only a newer version counts
+    /// (SAFETY 4).
+    pub forgets: bool,
     /// Watches show something, at any time; else they are silent, and everything is known from answers.
     pub watches: bool,
     /// Nothing was ever written, instead of a record that somebody released.
@@ -151,6 +154,8 @@ pub struct Setting {
     pub powers: Powers,
     /// In every state it is also asked whether somebody leads in time once the network heals.
     pub healing: Option<Healing>,
+    /// Exploring ends after this time, whether or not every state was seen.
+    pub limit: Option<Duration>,
     names: Names,
     configs: Vec<ElectionConfig>,
 }
@@ -187,10 +192,12 @@ impl Setting {
             rates,
             on_their_way: 2,
             coarse: true,
+            forgets: true,
             watches: true,
             from_nothing: false,
             powers: Powers::USUAL,
             healing: None,
+            limit: None,
             names: Names::Own,
             configs: vec![config("a0")?, config("b0")?],
         })
@@ -295,11 +302,6 @@ impl Setting {
     /// How each candidate is set.
     pub fn configs(&self) -> &[ElectionConfig] {
         &self.configs
-    }
-
-    /// The rule that is dropped.
-    pub(super) fn variant(&self) -> Option<Variant> {
-        self.configs.iter().find_map(|config| config.variant)
     }
 
     /// Whether somebody may take a holder or the whole record away.

@@ -4,7 +4,7 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
-use leaderelection::election::{ElectionConfig, Input, Read, Shift, Variant};
+use leaderelection::election::{ElectionConfig, Input, Read, Shift};
 use leaderelection::{EmptyIdentity, Expected, LockErrorKind, Moment, MonoTime, Swap};
 use stateright::{Model, Property};
 
@@ -193,7 +193,7 @@ impl Checked {
             let now = moment(passed).mono;
             seat.normalise(&Shift { now, ..shift }, *spans, &world.store);
         }
-        if self.setting.coarse && self.setting.variant() != Some(Variant::AnyVersionAdopted) {
+        if self.setting.coarse && self.setting.forgets {
             let known = world.seats.iter().map(|seat| seat.election.known_version());
             let known = known.min().flatten();
             world.store.forget_known(known);

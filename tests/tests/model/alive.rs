@@ -13,41 +13,6 @@ fn leads_again_after_late_and_lost_messages() -> Result<(), EmptyIdentity> {
     holds("heals", quiet(EQUAL, SHORT)?.heals(Healing::Whole))
 }
 
-#[test]
-#[ignore = "large: minutes"]
-fn leads_again_where_clocks_differ() -> Result<(), EmptyIdentity> {
-    holds(
-        "heals, clocks differ",
-        quiet(DOUBLE, SHORT)?.heals(Healing::Whole),
-    )
-}
-
-#[test]
-#[ignore = "large: minutes"]
-fn leads_again_beside_somebody_who_writes_labels() -> Result<(), EmptyIdentity> {
-    let labels = Powers {
-        labels: true,
-        ..Powers::NONE
-    };
-    holds(
-        "heals, labels",
-        quiet(EQUAL, SHORT)?.powers(labels).heals(Healing::Whole),
-    )
-}
-
-#[test]
-#[ignore = "large: minutes"]
-fn leads_again_after_crashes_and_requests() -> Result<(), EmptyIdentity> {
-    let powers = Powers {
-        misleads: false,
-        ..Powers::USUAL
-    };
-    holds(
-        "heals, crashes",
-        quiet(EQUAL, SHORT)?.powers(powers).heals(Healing::Whole),
-    )
-}
-
 /// SAFETY 5: a dead leader is kept alive by somebody who writes labels.
 #[test]
 fn caught_every_version_restarts() -> Result<(), EmptyIdentity> {

@@ -31,7 +31,8 @@ fn caught_count_from_receipt() -> Result<(), EmptyIdentity> {
 /// SAFETY 4. The machine names a version in every write, so that old news costs it its term, but makes no two leaders.
 #[test]
 fn caught_any_version_adopted() -> Result<(), EmptyIdentity> {
-    let setting = setting(DOUBLE, SHORT)?.broken(Variant::AnyVersionAdopted);
+    let mut setting = setting(DOUBLE, SHORT)?.broken(Variant::AnyVersionAdopted);
+    setting.forgets = false;
     caught("AnyVersionAdopted", NO_NEEDLESS_LOSS, setting)
 }
 

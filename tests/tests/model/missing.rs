@@ -7,7 +7,7 @@ use leaderelection_tests::model::{Powers, Setting};
 
 use super::{EQUAL, SHORT, caught, holds, quiet};
 
-fn deleting(deletions: u8) -> Result<Setting, EmptyIdentity> {
+pub(super) fn deleting(deletions: u8) -> Result<Setting, EmptyIdentity> {
     let powers = Powers {
         deletions,
         ..Powers::NONE
@@ -15,7 +15,7 @@ fn deleting(deletions: u8) -> Result<Setting, EmptyIdentity> {
     Ok(quiet(EQUAL, SHORT)?.powers(powers))
 }
 
-fn strict_from_nothing(deletions: u8) -> Result<Setting, EmptyIdentity> {
+pub(super) fn strict_from_nothing(deletions: u8) -> Result<Setting, EmptyIdentity> {
     let mut setting = deleting(deletions)?.strict();
     setting.from_nothing = true;
     Ok(setting)
@@ -52,18 +52,6 @@ fn sound_from_nothing() -> Result<(), EmptyIdentity> {
 #[test]
 fn sound_from_nothing_in_strict_mode() -> Result<(), EmptyIdentity> {
     holds("strict, from nothing", strict_from_nothing(0)?)
-}
-
-#[test]
-#[ignore = "large: minutes"]
-fn sound_with_a_deletion_in_strict_mode() -> Result<(), EmptyIdentity> {
-    holds("strict, a deletion", deleting(1)?.strict())
-}
-
-#[test]
-#[ignore = "large: minutes"]
-fn sound_from_nothing_with_a_deletion_in_strict_mode() -> Result<(), EmptyIdentity> {
-    holds("strict, from nothing, a deletion", strict_from_nothing(1)?)
 }
 
 fn variant_caught(variant: Variant) -> Result<(), EmptyIdentity> {
