@@ -80,8 +80,10 @@ impl Setup {
         let (renew, retry) = kind.renewal();
         let grace = random.pick(&[0u64, 200, 1500]);
         let ratio = random.pick(&[1000u64, 1200, 1500, 2000]);
-        // Just long enough for the clocks: the theorem is exact, so that is where it would break.
-        let lease = (renew * 1000 + grace) * ratio / 1000 + 1;
+        // Just long enough for the clocks: the theorem is exact, so that is where it would break. In whole seconds, because
+        // rivals wait for what a record declares, and that is rounded up (SAFETY 7).
+        let lease = ((renew * 1000 + grace) * ratio / 1000 + 1).div_ceil(1000) * 1000;
+        let renew = (lease * 1000 / ratio - grace).min(lease - 1);
         let strict = random.chance(30);
         let (deletions, garbage, foreign) =
             (strict && random.chance(70), random.chance(30), random.chance(30));
@@ -91,7 +93,7 @@ impl Setup {
         for who in 0..count {
             let times = if mixed && who == 0 { 3 } else { 1 };
             let ms = |millis: u64| Duration::from_millis(millis * times);
-            let mut timing = LeaseTiming::new(ms(lease), ms(renew * 1000), ms(retry * 1000))
+            let mut timing = LeaseTiming::new(ms(lease), ms(renew), ms(retry * 1000))
                 .unwrap()
                 .with_stop_grace(Duration::from_millis(grace))
                 .unwrap();

@@ -1,5 +1,8 @@
 //! What must be caught: SAFETY's list of ways to be wrong, in its order, and what stands for each.
 
+use std::time::Duration;
+
+use leaderelection::LeaseTiming;
 use leaderelection::election::Variant::{self, *};
 
 /// One way to be wrong.
@@ -15,11 +18,11 @@ pub(crate) enum Shape {
     Machine(Variant, &'static str),
     /// A lock that breaks its contract: a name of `leaderelection_conformance::broken`.
     Lock(&'static str),
-    /// Durations that are too short: a test of the model.
-    Durations(&'static str),
+    /// A lease that is too short for the durations: a test of the model, and the lease for the seeds.
+    Lease(&'static str, fn(&LeaseTiming) -> Duration),
 }
 
-use Shape::{Durations, Lock, Machine};
+use Shape::{Lease, Lock, Machine};
 
 const fn wrong(name: &'static str, shape: Shape) -> Wrong {
     Wrong { name, shape }
@@ -116,9 +119,15 @@ pub(crate) const WRONG: &[Wrong] = &[
         Machine(TruncatedSeconds, "at_most_one_at_work"),
     ),
     wrong("truncated seconds", Lock("TruncatesSeconds")),
-    wrong("`L` one tick below the threshold", Durations("bound")),
+    // A tick of the model; of the seeds, a thousandth.
+    wrong(
+        "`L` one tick below the threshold",
+        Lease("bound", |timing| timing.lease_duration() * 999 / 1000),
+    ),
     wrong(
         "σ forgotten in the bound",
-        Durations("caught_stop_grace_forgotten_in_the_bound"),
+        Lease("caught_stop_grace_forgotten_in_the_bound", |timing| {
+            timing.lease_duration() - timing.stop_grace()
+        }),
     ),
 ];

@@ -6,6 +6,9 @@ use leaderelection::{MonoTime, Observation, Swap, Version};
 
 use super::{Fact, Invariant, Scene};
 
+/// Of eight swaps that the machine keeps in mind, one is a release.
+const MOST_UNRESOLVED: u32 = 7;
+
 #[derive(Clone)]
 struct Reader {
     watch_is_open: bool,
@@ -15,6 +18,8 @@ struct Reader {
     knows: bool,
     /// Reads that failed and were not repeated yet: each is, be a later one answered meanwhile.
     failed: u32,
+    /// Swaps since it last heard something new.
+    unresolved: u32,
     newest: Option<Version>,
     /// When it last heard something new, or asked.
     quiet_since: MonoTime,
@@ -27,6 +32,7 @@ const NEW: Reader = Reader {
     asked: None,
     knows: false,
     failed: 0,
+    unresolved: 0,
     newest: None,
     quiet_since: MonoTime::PAST,
     watch_is_doubted: false,
@@ -42,6 +48,7 @@ impl Reader {
         if news {
             self.newest = version;
             self.quiet_since = now;
+            self.unresolved = 0;
         }
         news
     }
@@ -86,6 +93,8 @@ impl Reader {
             Input::SwapFailed { .. } | Input::WorkEnded | Input::Stop | Input::StepDown => {
                 self.is_left_with_a_question();
             }
+            // Another swap may be due and not be sent, because nobody knows what became of so many.
+            Input::Wake if self.unresolved >= MOST_UNRESOLVED => self.is_left_with_a_question(),
             Input::Wake => {}
         }
     }
@@ -108,7 +117,10 @@ impl Invariant for NoNeedlessFollowerRequest {
                 who,
                 output: Output::Cas(_),
                 ..
-            } => self.0[*who].is_left_with_a_question(),
+            } => {
+                self.0[*who].unresolved += 1;
+                self.0[*who].is_left_with_a_question();
+            }
             Fact::Said {
                 who,
                 now,

@@ -61,12 +61,15 @@ impl Durations {
     pub(super) fn draw(random: &mut Random) -> Self {
         let ms = Duration::from_millis;
         let kind = Kind::draw(random);
-        let (renew, retry) = kind.renewal(random);
+        let (mut renew, retry) = kind.renewal(random);
         let grace = random.pick(&[0u64, 0, 200, 1500]);
         let ratio = random.pick(&[1000u64, 1200, 1500, 2000]);
         let mut lease = (renew + grace) * ratio / 1000 + 1;
-        if random.chance(50) {
+        if random.chance(60) {
+            // A record declares whole seconds, rounded up, and rivals wait for what is declared (SAFETY 7): only where the
+            // lease is whole seconds does nothing hide that it is just long enough.
             lease = lease.div_ceil(1000) * 1000;
+            renew = (lease * 1000 / ratio - grace).min(lease - 1);
         }
         let with_grace = |times: u64, retries: u64| {
             LeaseTiming::new(ms(lease * times), ms(renew * times), ms(retry * retries))
