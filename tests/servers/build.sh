@@ -1,5 +1,5 @@
 #!/bin/sh
-# Builds the servers and the Go contenders that the tests run, once, into a cache folder outside the repository. The
+# Builds the servers and the other Go programs that the tests run, once, into a cache folder outside the repository. The
 # last line of standard output is that folder; all else goes to standard error.
 #
 #   build.sh           builds unless the folder is there
@@ -7,7 +7,7 @@
 #
 # The folder is named after a hash of every go.mod, go.sum and Go source here and of the build flags: what is there is
 # never stale, and a checkout that goes back in time finds its old programs again. The servers, which take minutes, have
-# a second folder named after what they alone are made of, so that a change to a contender does not build them again.
+# a second folder named after what they alone are made of, so that a change to another program does not build them again.
 #
 # LEADERELECTION_SERVERS_CACHE   where the folders live; default ${XDG_CACHE_HOME:-$HOME/.cache}/leaderelection/servers
 set -eu

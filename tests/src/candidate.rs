@@ -50,6 +50,17 @@ impl Candidate {
         Ok(Self { handle, events })
     }
 
+    /// Starts one with the durations that are the default: its retry period of 2 s is so long that what takes less was
+    /// not found by asking again.
+    ///
+    /// # Errors
+    /// As the elector.
+    pub fn unhurried(lock: impl ResourceLock + 'static, identity: &str) -> Result<Self, CandidateError> {
+        let handle = LeaderElector::builder(lock, identity).build()?.spawn()?;
+        let events = handle.events();
+        Ok(Self { handle, events })
+    }
+
     /// Waits until it leads.
     ///
     /// # Errors

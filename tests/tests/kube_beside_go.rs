@@ -84,17 +84,24 @@ fn transitions(stage: &Stage<'_>) -> u64 {
 
 #[test]
 fn released_it_goes_back_and_forth_and_no_two_are_at_work_at_once() -> TestResult {
-    let mut stage = stage("release", TIMING);
+    // Nobody waits for this lease, if all goes well; so it is long.
+    let lease = Duration::from_secs(8);
+    let mut stage = stage("release", [lease, Duration::from_secs(5), RETRY]);
     let pause = |round| Duration::from_millis(50 + 137 * round as u64 % 1_000);
     let changes = by_release(&mut stage, back_and_forth(EACH_WAY), pause)?;
-    show("Graceful hand-over", TIMING, &changes);
+    show(
+        "Graceful hand-over",
+        [lease, Duration::from_secs(5), RETRY],
+        &changes,
+    );
     for change in &changes {
         assert!(change.without_work > 0.0, "two at work: {change:?}");
         // Less than what is left of a lease that would have to run out; client-go looks every 2.2 s at worst.
         let limit = match change.to {
-            Side::Ours => 1_000.0,
-            Side::Go => (LEASE - RETRY).as_millis() as f64,
+            Side::Ours => RETRY.as_millis() as f64 + BUSY,
+            Side::Go => GO_LOOKS + BUSY,
         };
+        assert!(limit < (lease - RETRY).as_millis() as f64);
         assert!(change.from_signal < limit, "was it released? {change:?}");
     }
     assert_eq!(transitions(&stage), changes.len() as u64);

@@ -2,7 +2,8 @@
 //! have in common is in `cli_run`, and Go beside it in `kube_beside_go`.
 
 use std::error::Error;
-use std::path::Path;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use leaderelection_tests::kube_door::KubeDoor;
 use leaderelection_tests::leaderelect::{Leaderelect, SHORT_LEASE, STUBBORN_WORK, WORK, death_of};
 use leaderelection_tests::servers::KubeApiserver;
 use leaderelection_tests::time::{now, wait};
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal};
 use serde_json::{Value, json};
 
 type TestResult = Result<(), Box<dyn Error>>;
@@ -193,7 +194,11 @@ fn with_mounts_of_its_own() -> Option<Command> {
 #[test]
 fn in_a_pod_its_service_account_is_taken() -> TestResult {
     let Some(mut leaderelect) = with_mounts_of_its_own() else {
-        println!("DID NOT RUN: in_a_pod_its_service_account_is_taken: `unshare --mount` is not allowed here");
+        // Past the test's own output, which nobody sees where it passes.
+        writeln!(
+            std::io::stderr(),
+            "DID NOT RUN: in_a_pod_its_service_account_is_taken: `unshare --mount` is not allowed here"
+        )?;
         return Ok(());
     };
     let server = KubeApiserver::shared()?;
@@ -289,6 +294,69 @@ fn the_permissions_of_the_readme_are_enough_and_without_them_it_waits_for_them()
     Ok(())
 }
 
+/// The user of a kubeconfig is a plugin: `script`, run by a shell.
+fn kubeconfig_of_plugin(folder: &Path, script: &str) -> Result<PathBuf, Box<dyn Error>> {
+    let server = KubeApiserver::shared()?;
+    let plugin = json!({
+        "apiVersion": "client.authentication.k8s.io/v1",
+        "interactiveMode": "Never",
+        "command": "sh",
+        "args": ["-c", script],
+    });
+    let text = std::fs::read_to_string(server.kubeconfig())?;
+    let token = format!("token: {}", server.admin_token());
+    assert!(text.contains(&token));
+    let kubeconfig = folder.join("kubeconfig");
+    std::fs::write(&kubeconfig, text.replace(&token, &format!("exec: {plugin}")))?;
+    Ok(kubeconfig)
+}
+
+/// A plugin that waits for somebody to log in, at the start or when the token is renewed, keeps nobody from stopping.
+#[test]
+fn a_credential_plugin_that_hangs_does_not_keep_it_from_stopping() -> TestResult {
+    let server = KubeApiserver::shared()?;
+    let namespace = server.namespace("hangs")?;
+    let credential = json!({
+        "apiVersion": "client.authentication.k8s.io/v1",
+        "kind": "ExecCredential",
+        "status": {"token": server.admin_token(), "expirationTimestamp": "2020-01-01T00:00:00Z"},
+    });
+    for hangs_at_once in [true, false] {
+        let folder = tempfile::tempdir()?;
+        let (pids, ran) = (folder.path().join("pids"), folder.path().join("ran"));
+        let hang = format!("echo $$ >> {}; exec sleep 1000", pids.display());
+        let script = if hangs_at_once {
+            hang
+        } else {
+            let ran = ran.display();
+            format!("if [ -e {ran} ]; then {hang}; else : > {ran}; echo '{credential}'; fi")
+        };
+        let kubeconfig = kubeconfig_of_plugin(folder.path(), &script)?;
+        let mut leader = run(&kubeconfig, &namespace, "a", WORK)?;
+        let running = || std::fs::read_to_string(&pids).unwrap_or_default();
+        let began = now();
+        while running().is_empty() {
+            assert!(
+                now().since(began) < Duration::from_secs(20),
+                "the plugin has not run"
+            );
+            wait(Duration::from_millis(20));
+        }
+        leader.send(Signal::TERM)?;
+        let asked = now();
+        let ended = leader.exited();
+        let took = now().since(asked);
+        for pid in running().lines() {
+            if let Some(pid) = pid.parse().ok().and_then(Pid::from_raw) {
+                let _ = rustix::process::kill_process(pid, Signal::KILL);
+            }
+        }
+        assert_eq!(ended?.code(), Some(0), "nothing was held");
+        assert!(took < AT_ONCE, "{took:?}, hangs at once: {hangs_at_once}");
+    }
+    Ok(())
+}
+
 /// Clusters in the cloud give out tokens by a plugin, a child process of the client, which waits for it. `leaderelect run`
 /// buries children, too, and must leave this one alone.
 #[test]
@@ -296,23 +364,15 @@ fn a_credential_plugin_is_run_again_and_again_while_it_leads() -> TestResult {
     let server = KubeApiserver::shared()?;
     let namespace = server.namespace("plugin")?;
     let folder = tempfile::tempdir()?;
-    let (runs, kubeconfig) = (folder.path().join("runs"), folder.path().join("kubeconfig"));
+    let runs = folder.path().join("runs");
     // A token that has expired already: the plugin runs before every request.
     let credential = json!({
         "apiVersion": "client.authentication.k8s.io/v1",
         "kind": "ExecCredential",
         "status": {"token": server.admin_token(), "expirationTimestamp": "2020-01-01T00:00:00Z"},
     });
-    let plugin = json!({
-        "apiVersion": "client.authentication.k8s.io/v1",
-        "interactiveMode": "Never",
-        "command": "sh",
-        "args": ["-c", format!("echo >> {}; echo '{credential}'", runs.display())],
-    });
-    let text = std::fs::read_to_string(server.kubeconfig())?;
-    let token = format!("token: {}", server.admin_token());
-    assert!(text.contains(&token));
-    std::fs::write(&kubeconfig, text.replace(&token, &format!("exec: {plugin}")))?;
+    let script = format!("echo >> {}; echo '{credential}'", runs.display());
+    let kubeconfig = kubeconfig_of_plugin(folder.path(), &script)?;
 
     let mut leader = run(&kubeconfig, &namespace, "a", WORK)?;
     leader.started()?;

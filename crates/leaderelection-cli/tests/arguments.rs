@@ -4,6 +4,8 @@
 
 #[cfg(feature = "kube")]
 use std::ffi::OsStr;
+#[cfg(feature = "kube")]
+use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -228,7 +230,8 @@ fn without_a_sound_kubeconfig_it_says_what_is_wrong_with_which() {
 fn in_a_pod_without_a_service_account_it_says_so() {
     let account = Path::new("/var/run/secrets/kubernetes.io/serviceaccount");
     if account.exists() {
-        println!("DID NOT RUN: in_a_pod_without_a_service_account_it_says_so: this is a pod with one");
+        let said = "DID NOT RUN: in_a_pod_without_a_service_account_it_says_so: this is a pod with one";
+        writeln!(std::io::stderr(), "{said}").unwrap();
         return;
     }
     let home = tempfile::tempdir().unwrap();

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use http::Uri;
-use hyper_util::client::proxy::matcher::Matcher;
 use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
 use kube::{Client, Config};
 use tokio::runtime::Handle;
@@ -56,15 +55,36 @@ pub(crate) async fn infer() -> Result<Config, SetupError> {
         .join(".kube")
         .join("config");
     let in_pod = std::env::var_os("KUBERNETES_SERVICE_HOST").is_some();
-    match choose(kubeconfig.as_deref(), default, Path::exists, in_pod)? {
+    match choose(kubeconfig.as_deref(), default, may_exist, in_pod)? {
         Source::Environment => {
-            let files = kubeconfig.unwrap_or_default().to_string_lossy().into_owned();
-            let found = Kubeconfig::from_env().map_err(|error| broken(&files, &error))?;
-            context(found.unwrap_or_default(), &files).await
+            let files = kubeconfig.unwrap_or_default();
+            let name = files.to_string_lossy().into_owned();
+            let merged = merge(&files).map_err(|error| broken(&name, &error))?;
+            context(merged, &name).await
         }
         Source::File(path) => from_file(&path).await,
         Source::Pod => in_cluster(),
     }
+}
+
+/// The files of a list as one. As in client-go some may be missing, but not all.
+fn merge(files: &OsStr) -> Result<Kubeconfig, KubeconfigError> {
+    let files: Vec<PathBuf> = std::env::split_paths(files)
+        .filter(|file| !file.as_os_str().is_empty())
+        .collect();
+    let all_are_missing = !files.iter().any(|file| may_exist(file));
+    let mut merged = Kubeconfig::default();
+    for file in files {
+        if may_exist(&file) || all_are_missing {
+            merged = merged.merge(Kubeconfig::read_from(file)?)?;
+        }
+    }
+    Ok(merged)
+}
+
+/// What cannot be looked at may be there: to go on without it could mean another cluster.
+fn may_exist(path: &Path) -> bool {
+    path.try_exists().unwrap_or(true)
 }
 
 pub(crate) async fn from_file(path: &Path) -> Result<Config, SetupError> {
@@ -82,13 +102,18 @@ pub(crate) fn in_cluster() -> Result<Config, SetupError> {
 
 /// The current context.
 async fn context(kubeconfig: Kubeconfig, name: &str) -> Result<Config, SetupError> {
-    let names_a_proxy = proxy::is_named_in(&kubeconfig);
+    let named = proxy::named_in(&kubeconfig);
     let mut config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
         .await
         .map_err(|error| broken(name, &error))?;
-    if !names_a_proxy && !proxy::is_for(&config.cluster_url, &Matcher::from_env()) {
-        config.proxy_url = None;
-    }
+    // kube has dropped some, and taken others (see `proxy`).
+    config.proxy_url = match named {
+        Some(url) => Some(proxy::url(&url).map_err(|problem| SetupError::Proxy {
+            named_by: format!("kubeconfig {name}"),
+            problem,
+        })?),
+        None => proxy::of_environment(&config.cluster_url, |name| std::env::var(name).ok())?,
+    };
     Ok(config)
 }
 
@@ -104,6 +129,8 @@ fn broken(path: &str, error: &KubeconfigError) -> SetupError {
             ),
             None => "no kubeconfig in YAML".to_owned(),
         },
+        KubeconfigError::ParseNoProxy(error) => format!("the variable NO_PROXY: {error}"),
+        KubeconfigError::ParseProxyUrl(error) => format!("the proxy url, here or in HTTPS_PROXY: {error}"),
         error => error.to_string(),
     };
     SetupError::Kubeconfig {

@@ -67,7 +67,7 @@ impl Call<'_> {
         let status = answer.status();
         let kind = self.no_write_in_doubt(kind_of(answer.code, status.as_ref()));
         let words = match &status {
-            Some(status) if !status.message.is_empty() => status.message.clone(),
+            Some(status) if !status.message.is_empty() => shorten(status.message.as_bytes()),
             _ => shorten(&answer.body),
         };
         let error = LockError::new(kind, format!("{self}: {}: {words}", answer.code));
@@ -155,29 +155,32 @@ pub(crate) struct Reason {
 
 impl Reason {
     pub(crate) fn new(error: BoxError) -> Self {
+        let kind = kind_of_broken(&*error);
+        // What wraps a secret may repeat it.
+        if let Some(words) = chain(&*error).find_map(told::without_secrets) {
+            return Self {
+                words,
+                kind,
+                error: None,
+            };
+        }
         let mut words = String::new();
-        let mut secret = false;
         for cause in chain(&*error) {
-            let own = told::without_secrets(cause);
-            secret |= own.is_some();
             // "ServiceError: …" and the like say no more than their source.
-            if own.is_none() && cause.is::<kube::Error>() && cause.source().is_some() {
+            if cause.is::<kube::Error>() && cause.source().is_some() {
                 continue;
             }
-            let cause = own.unwrap_or_else(|| cause.to_string());
+            let cause = cause.to_string();
             if words.is_empty() {
                 words = cause;
             } else if !words.contains(&cause) {
                 words = format!("{words}: {cause}");
             }
-            if secret {
-                break;
-            }
         }
         Self {
             words,
-            kind: kind_of_broken(&*error),
-            error: (!secret).then_some(error),
+            kind,
+            error: Some(error),
         }
     }
 }

@@ -56,7 +56,14 @@
 //! # Proxies
 //!
 //! A proxy of the kubeconfig (`proxy-url`), or else of `HTTPS_PROXY` where `NO_PROXY` does not name the cluster, is used with
-//! the features `http-proxy` (on by default) and `socks5`. Without its feature it is an error: nothing goes around it.
+//! the features `http-proxy` (on by default) and `socks5`. Without its feature it is an error: nothing goes around it. A pod's
+//! own service account reaches its cluster directly.
+//!
+//! # Credential plugins
+//!
+//! A plugin of the kubeconfig runs when the connection is made, and again when the time comes that it named for its token. As
+//! kube runs it, it writes to this process' standard error unless its `interactiveMode` is `Never`. What it gives without such
+//! a time, and a client certificate, is kept as it is: when that ends, calls are refused (401) until a new connection is made.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod annotation;

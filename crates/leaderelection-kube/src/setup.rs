@@ -44,6 +44,14 @@ pub enum SetupError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A proxy's URL cannot be read.
+    #[error("the proxy that {named_by} names: {problem}")]
+    Proxy {
+        /// The variable, or the kubeconfig.
+        named_by: String,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// The pod's own configuration cannot be read.
     #[error("in-cluster configuration: {reason}")]
     InCluster {

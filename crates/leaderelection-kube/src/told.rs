@@ -39,7 +39,7 @@ pub(crate) fn without_secrets(error: &(dyn StdError + 'static)) -> Option<String
 fn credentials(error: &AuthError) -> String {
     match error {
         AuthError::AuthExecRun { out, .. } => format!(
-            "the credential plugin failed with {}; its output may hold secrets and is not shown: run the command of the \
+            "the credential plugin failed with {}; what it printed may hold secrets and is not repeated: run the command of the \
              kubeconfig by hand to see it",
             out.status
         ),

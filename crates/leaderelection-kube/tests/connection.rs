@@ -288,6 +288,10 @@ async fn a_proxy_that_cannot_be_used_is_an_error_without_its_password() {
 
 #[tokio::test]
 async fn outside_a_pod_there_is_no_configuration_of_one() {
+    if std::path::Path::new("/var/run/secrets/kubernetes.io/serviceaccount").exists() {
+        let _ = writeln!(std::io::stderr(), "DID NOT RUN: outside_a_pod_…: this is a pod");
+        return;
+    }
     let error = KubeConnection::in_cluster().await.unwrap_err().to_string();
     for said in [
         "in-cluster configuration: ",

@@ -112,12 +112,14 @@ pub(super) fn enabled(setting: &Setting, world: &World, actions: &mut Vec<Action
     let powers = &setting.powers;
     for (seat, candidate) in world.seats.iter().enumerate() {
         let known = candidate.election.known_version();
-        for ago in world.store.remembered() {
-            actions.push(Action::Show { seat, ago });
+        if setting.watches {
+            let shown = world.store.remembered();
+            actions.extend(shown.map(|ago| Action::Show { seat, ago }));
         }
         if setting.coarse {
             // A read says no more than a watch, except of an absence, which it shows without a version.
-            let news = |ago: &usize| world.store.record(*ago).is_none() && world.store.version(*ago) > known;
+            let asked = |ago: &usize| powers.slow_reads || world.store.record(*ago).is_none();
+            let news = |ago: &usize| asked(ago) && world.store.version(*ago) > known;
             let answers = world.store.remembered().filter(news);
             actions.extend(answers.map(|ago| Action::AnswerRead { seat, ago }));
         } else if let Some(read) = &candidate.read {

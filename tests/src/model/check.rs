@@ -17,6 +17,8 @@ use super::{Setting, story};
 pub struct Outcome {
     /// How many different states.
     pub states: usize,
+    /// Whether these are all: exploring was not ended by its limit.
+    pub complete: bool,
     /// The longest way on which a state was found first.
     pub depth: usize,
     /// How long it took.
@@ -36,13 +38,15 @@ pub struct Outcome {
 #[allow(clippy::disallowed_methods, reason = "how long a check takes is for people")]
 pub fn check(setting: Setting) -> Result<Outcome, EmptyIdentity> {
     let began = Instant::now();
-    let people = setting.powers.people;
-    let checker = Checked::new(setting)?
+    let (people, limit) = (setting.powers.people, setting.limit);
+    let mut checker = Checked::new(setting)?
         .checker()
         .threads(2)
-        .finish_when(HasDiscoveries::AnyFailures)
-        .spawn_bfs()
-        .join();
+        .finish_when(HasDiscoveries::AnyFailures);
+    if let Some(limit) = limit {
+        checker = checker.timeout(limit);
+    }
+    let checker = checker.spawn_bfs().join();
     let mut found = checker.discoveries();
     let failure = [
         ONE_LEADER,
@@ -60,6 +64,7 @@ pub fn check(setting: Setting) -> Result<Outcome, EmptyIdentity> {
         .collect();
     Ok(Outcome {
         states: checker.unique_state_count(),
+        complete: limit.is_none_or(|limit| began.elapsed() < limit),
         depth: checker.max_depth(),
         took: began.elapsed(),
         peak: peak(),
@@ -80,7 +85,8 @@ impl fmt::Display for Outcome {
         let Self {
             states, depth, took, ..
         } = self;
-        write!(f, "{states} states, depth {depth}, {took:.1?}")?;
+        let so_far = if self.complete { "" } else { " so far" };
+        write!(f, "{states} states{so_far}, depth {depth}, {took:.1?}")?;
         if let Some(peak) = self.peak {
             write!(f, ", {peak} MiB")?;
         }

@@ -3,13 +3,61 @@
 //! From a state on, nothing is lost, late or wrong any more, nobody crashes, and no user asks for anything; somebody who
 //! writes labels goes on. What was given up before and may still land does so at once, or never. Clocks keep a rate each.
 
+use leaderelection::EmptyIdentity;
+
 use super::action::{Action, Meddling, Reply};
 use super::seat::Fate;
-use super::setting::{Healing, MOST_SEATS};
+use super::setting::{Healing, MOST_SEATS, Setting};
+use super::story;
 use super::world::{Checked, World};
 
 /// More rounds of answers and new calls than these within one moment would be a loop.
 const MOST_ROUNDS: usize = 32;
+
+/// Asks in every state of many walks through a world that is too large to be explored whether somebody leads in time.
+/// Where nobody does, tells the walk. The same seed walks the same ways.
+///
+/// # Errors
+/// Never: the names are not empty.
+pub fn walk(setting: Setting, walks: u64, steps: usize) -> Result<Option<Vec<String>>, EmptyIdentity> {
+    let checked = Checked::new(setting)?;
+    let mut actions = Vec::new();
+    for seed in 0..walks {
+        let mut random = SplitMix(seed);
+        let mut path = Vec::new();
+        let mut world = checked.start();
+        for _ in 0..steps {
+            if !checked.leads_again(&world) {
+                path.push((world, None));
+                return Ok(Some(story::tell(path)));
+            }
+            actions.clear();
+            super::action::enabled(&checked.setting, &world, &mut actions);
+            let next = actions.get(random.below(actions.len())).copied();
+            let Some((action, then)) = next.and_then(|action| Some((action, checked.step(&world, action)?)))
+            else {
+                continue;
+            };
+            path.push((std::mem::replace(&mut world, then), Some(action)));
+        }
+    }
+    Ok(None)
+}
+
+/// SplitMix64.
+struct SplitMix(u64);
+
+impl SplitMix {
+    fn below(&mut self, end: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut bits = self.0;
+        bits = (bits ^ (bits >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        bits ^= bits >> 31;
+        let end = u64::try_from(end).unwrap_or(u64::MAX).max(1);
+        usize::try_from(bits % end).unwrap_or(0)
+    }
+}
 
 impl Checked {
     /// Whether somebody leads in time whatever rates the clocks keep, and whether what was given up lands or not.
@@ -42,11 +90,18 @@ impl Checked {
         Some(world.seats.iter().any(|seat| seat.working))
     }
 
-    /// The bound in ticks, by the slowest clock.
+    /// The bound in ticks, by the slowest clock: 2 L, and `L + 1.5 S` where a read has to make up for the watch. In strict
+    /// mode one lease more, for the claim.
     fn in_time(&self, rates: [u8; MOST_SEATS]) -> u64 {
         let slowest = rates.into_iter().filter(|rate| *rate > 0).min().unwrap_or(1);
-        let leases = if self.setting.is_strict() { 3 } else { 2 };
-        (leases * self.setting.longest_lease()).div_ceil(slowest.into())
+        let lease = self.setting.longest_lease();
+        let claim = if self.setting.is_strict() { lease } else { 0 };
+        let bound = if self.setting.healing == Some(Healing::WithoutWatch) {
+            lease + (3 * self.setting.silence()).div_ceil(2)
+        } else {
+            2 * lease
+        };
+        (bound + claim).div_ceil(slowest.into())
     }
 
     fn ghosts(&self, mut world: World, land: bool) -> Option<World> {

@@ -13,8 +13,8 @@ use super::store::{NEWEST, Store};
 pub enum Fate {
     /// It has not reached the store, and its sender waits for the answer.
     Sent,
-    /// It has not reached the store and cannot land any more, and its sender waits for the answer. What it would have
-    /// written is forgotten. Only where the world is coarse.
+    /// It has not reached the store and cannot land any more, and its sender waits for the answer. Where the world is
+    /// coarse, what it would have written is forgotten.
     Beaten,
     /// It was done, as this version, and its sender waits for the answer.
     Landed(Version),
@@ -125,6 +125,9 @@ impl Seat {
                 Fate::Ghost => forget_sender(&mut call.attempt),
                 Fate::Sent | Fate::Beaten => {}
             }
+            if by.coarse.is_none() && call.fate == Fate::Sent && names_old(call) {
+                call.fate = Fate::Beaten;
+            }
         }
         self.calls.retain(|call| matters(call, store));
         if by.coarse.is_some() {
@@ -190,8 +193,16 @@ fn forget_sender(attempt: &mut Attempt) {
     attempt.purpose = Purpose::Acquire;
 }
 
+/// Whether what it names is forgotten.
+fn names_old(call: &Call) -> bool {
+    matches!(call.attempt.expected, Expected::Version(version) if too_old(version))
+}
+
+fn too_old(version: Version) -> bool {
+    version.get() + 2 < NEWEST
+}
+
 fn matters(call: &Call, store: &Store) -> bool {
-    let too_old = |version: Version| version.get() + 2 < NEWEST;
     match call.fate {
         Fate::Beaten => true,
         Fate::Ghost => store.may_be(call.attempt.expected),

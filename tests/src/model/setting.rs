@@ -94,6 +94,8 @@ pub struct Powers {
     pub empties: bool,
     /// How often somebody deletes the record.
     pub deletions: u8,
+    /// Reads are answered a tick after they were sent. Only where reads are coarse.
+    pub slow_reads: bool,
     /// The store finds that a write would change nothing, and answers with the version that it named.
     pub mute: bool,
 }
@@ -108,6 +110,7 @@ impl Powers {
         rewrites: false,
         empties: false,
         deletions: 0,
+        slow_reads: false,
         mute: false,
     };
     /// What befalls a lock that only candidates write to.
@@ -140,12 +143,19 @@ pub struct Setting {
     /// Reads are answered unasked, at any time, instead of being asked for and on their way. What the machine then does
     /// with them is the same and more, and when it asks is no part of the state.
     pub coarse: bool,
+    /// States that every candidate knows to have passed are forgotten, for later lives too: only a newer version counts
+    /// (SAFETY 4).
+    pub forgets: bool,
+    /// Watches show something, at any time; else they are silent, and everything is known from answers.
+    pub watches: bool,
     /// Nothing was ever written, instead of a record that somebody released.
     pub from_nothing: bool,
     /// What the adversary can do.
     pub powers: Powers,
     /// In every state it is also asked whether somebody leads in time once the network heals.
     pub healing: Option<Healing>,
+    /// Exploring ends after this time, whether or not every state was seen.
+    pub limit: Option<Duration>,
     names: Names,
     configs: Vec<ElectionConfig>,
 }
@@ -182,9 +192,12 @@ impl Setting {
             rates,
             on_their_way: 2,
             coarse: true,
+            forgets: true,
+            watches: true,
             from_nothing: false,
             powers: Powers::USUAL,
             healing: None,
+            limit: None,
             names: Names::Own,
             configs: vec![config("a0")?, config("b0")?],
         })
@@ -291,11 +304,6 @@ impl Setting {
         &self.configs
     }
 
-    /// The rule that is dropped.
-    pub(super) fn variant(&self) -> Option<Variant> {
-        self.configs.iter().find_map(|config| config.variant)
-    }
-
     /// Whether somebody may take a holder or the whole record away.
     pub(super) fn deletes(&self) -> bool {
         self.powers.deletions > 0
@@ -314,6 +322,17 @@ impl Setting {
             .max()
             .and_then(|most| u64::try_from(most).ok())
             .unwrap_or(0)
+    }
+
+    /// S of the most patient candidate, in ticks of its own clock, rounded up: `max(D / 3, min(3 P, 2 D / 3))`.
+    pub(super) fn silence(&self) -> u64 {
+        let waits = self.longest_lease();
+        let periods = self
+            .configs
+            .iter()
+            .map(|config| config.timing.retry_period().as_secs());
+        let period = periods.max().unwrap_or(0);
+        waits.div_ceil(3).max((3 * period).min((2 * waits).div_ceil(3)))
     }
 
     /// For how long the sends of each candidate matter.

@@ -166,14 +166,13 @@ impl Store {
     }
 
     /// By how much a world is shifted after a write, so that the newest record always has the same version and
-    /// transitions, and never a later second than the wall clock. The wall clock stands also while records are created
-    /// that do not land, but not for longer than for one of them.
+    /// transitions, and never a later second than the wall clock. The wall clock goes on with every create that is sent.
     pub(super) fn shift(&self, coarse: bool, deletes: bool, last_create: Option<i64>) -> Shift {
         let (seconds, transitions) = self.record(0).map_or((0, 0), |record| {
             let renewed = record.renew_time.map_or(BASE, |time| time.timestamp());
             (renewed - BASE, record.leader_transitions - BASE)
         });
-        let created = last_create.map_or(0, |second| second - BASE - 1);
+        let created = last_create.map_or(0, |second| second - BASE + 1);
         Shift {
             now: MonoTime::ZERO,
             version: self.newest - NEWEST,

@@ -4,7 +4,7 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
-use leaderelection::election::{ElectionConfig, Input, Read, Shift, Variant};
+use leaderelection::election::{ElectionConfig, Input, Read, Shift};
 use leaderelection::{EmptyIdentity, Expected, LockErrorKind, Moment, MonoTime, Swap};
 use stateright::{Model, Property};
 
@@ -65,7 +65,7 @@ impl Checked {
         })
     }
 
-    fn start(&self) -> World {
+    pub(super) fn start(&self) -> World {
         let deletions = self.setting.powers.deletions;
         let store = if self.setting.from_nothing {
             Store::empty(deletions)
@@ -113,8 +113,9 @@ impl Checked {
             }
             Action::AnswerRead { seat, ago } => {
                 let observation = world.store.read(ago);
+                let took = Duration::from_secs(self.setting.powers.slow_reads.into());
                 let unasked = Read {
-                    sent: MonoTime::ZERO,
+                    sent: MonoTime::ZERO.before(took),
                     known: world.seats.get(seat)?.election.known_version(),
                     verifies_watch: false,
                 };
@@ -192,7 +193,7 @@ impl Checked {
             let now = moment(passed).mono;
             seat.normalise(&Shift { now, ..shift }, *spans, &world.store);
         }
-        if self.setting.coarse && self.setting.variant() != Some(Variant::AnyVersionAdopted) {
+        if self.setting.coarse && self.setting.forgets {
             let known = world.seats.iter().map(|seat| seat.election.known_version());
             let known = known.min().flatten();
             world.store.forget_known(known);

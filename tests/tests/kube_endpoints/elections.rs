@@ -1,9 +1,9 @@
 //! The real elector on it, while others write and watches break.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
-use leaderelection::{Capabilities, Content};
+use leaderelection::{Capabilities, Content, Leadership};
 
 use super::*;
 
@@ -39,7 +39,7 @@ async fn a_label_every_100_ms_costs_no_lead() -> TestResult {
         error = labels(&stage.door, &written) => return Err(error),
     };
     println!("{renewals} renewals among {} labels", written.get());
-    assert!(written.get() > 50, "{}", written.get());
+    assert!(written.get() > 20, "{}", written.get());
     assert!(leadership.is_valid(), "{:?}", leadership.check());
     Ok(())
 }
@@ -93,25 +93,26 @@ async fn two_renewals_within_a_second_are_two_writes() -> TestResult {
 #[tokio::test]
 async fn a_watch_that_is_cut_is_opened_again() -> TestResult {
     let stage = Stage::new("cut").await?;
-    let leader = Candidate::start(stage.lock.clone(), "a")?;
+    let leader = Candidate::unhurried(stage.lock.clone(), "a")?;
     let leadership = leader.leads(SOON).await?;
     let (lock, proxy) = stage.lock_through_a_proxy().await?;
-    let mut follower = Candidate::start(lock, "b")?;
+    let mut follower = Candidate::unhurried(lock, "b")?;
     follows(&mut follower).await;
     for _ in 0..3 {
         proxy.cut();
         let error = call_failed(&mut follower).await;
         assert!(error.to_string().contains("watch of endpoints"), "{error}");
-        sleep(RETRY_PERIOD * 2).await;
+        // It is opened again after a retry period.
+        sleep(UNHURRIED + SOON).await;
     }
     assert!(leadership.is_valid() && !follower.handle.is_leader());
     drop(leadership);
     let asked = now();
     shut_down(leader).await?;
-    follower.leads(SOON).await?;
+    follower.leads(LEASE).await?;
     let took = now().since(asked);
     println!("handed over in {took:?} after three cuts");
-    assert!(took < RETRY_PERIOD, "{took:?}: the watch did not tell");
+    assert!(took < UNHURRIED, "{took:?}: the watch did not tell");
     Ok(())
 }
 
@@ -120,11 +121,11 @@ async fn a_watch_that_is_cut_is_opened_again() -> TestResult {
 async fn a_graceful_handover_takes_milliseconds() -> TestResult {
     const HANDOVERS: u32 = 20;
     let stage = Stage::new("handover").await?;
-    let mut leader = Candidate::start(stage.lock.clone(), "0")?;
+    let mut leader = Candidate::unhurried(stage.lock.clone(), "0")?;
     let mut leadership = leader.leads(SOON).await?;
     let mut took = Vec::new();
     for number in 1..=HANDOVERS {
-        let mut next = Candidate::start(stage.another_lock().await?, &number.to_string())?;
+        let mut next = Candidate::unhurried(stage.another_lock().await?, &number.to_string())?;
         follows(&mut next).await;
         let token = leadership.token();
         let asked = now();
@@ -139,8 +140,36 @@ async fn a_graceful_handover_takes_milliseconds() -> TestResult {
     }
     took.sort();
     println!("{HANDOVERS} graceful hand-overs: {took:?}");
-    assert!(took[10] < Duration::from_millis(100), "{took:?}");
-    assert!(took[19] < RETRY_PERIOD, "{took:?}");
+    // Who asks once in 2 s would take one on average.
+    assert!(took[10] < UNHURRIED / 4, "{took:?}");
+    Ok(())
+}
+
+/// One connection carries many elections.
+#[tokio::test]
+async fn many_elections_share_one_connection() -> TestResult {
+    const ELECTIONS: usize = 20;
+    let stage = Stage::new("many").await?;
+    let connection = KubeConnection::from_kubeconfig(stage.server.kubeconfig()).await?;
+    let (mut candidates, mut leaderships) = (Vec::new(), Vec::new());
+    for number in 0..ELECTIONS {
+        let name = format!("election-{number}");
+        let lock = connection.endpoints(&stage.namespace, &name)?;
+        candidates.push(Candidate::unhurried(lock, &name)?);
+    }
+    for candidate in &candidates {
+        leaderships.push(candidate.leads(SOON * 20).await?);
+    }
+    for candidate in &mut candidates {
+        candidate
+            .event(SOON * 20, "a renewal", |event| {
+                matches!(event, Event::Renewed { .. }).then_some(())
+            })
+            .await;
+    }
+    assert!(leaderships.iter().all(Leadership::is_valid));
+    let tokens: BTreeSet<_> = leaderships.iter().map(Leadership::token).collect();
+    assert_eq!(tokens.len(), ELECTIONS);
     Ok(())
 }
 

@@ -27,6 +27,8 @@ type TestResult = Result<(), Box<dyn Error>>;
 
 /// For what takes no waiting, on a busy machine.
 const SOON: Duration = Duration::from_secs(1);
+/// The retry period of [`Candidate::unhurried`].
+const UNHURRIED: Duration = Duration::from_secs(2);
 const NAME: &str = "leader";
 
 /// A name in a namespace of its own.

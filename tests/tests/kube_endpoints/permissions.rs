@@ -108,15 +108,15 @@ async fn the_rules_of_the_readme_are_enough() -> TestResult {
     grant(&stage.door, &stage.namespace, &["get", "patch", "watch"], true).await?;
     let lock = stage.lock_with(stage.server.restricted_token()).await?;
     rules_are_known(&lock).await;
-    let leader = Candidate::start(lock.clone(), "a")?;
+    let leader = Candidate::unhurried(lock.clone(), "a")?;
     let leadership = leader.leads(SOON * 2).await?;
-    let mut follower = Candidate::start(lock, "b")?;
+    let mut follower = Candidate::unhurried(lock, "b")?;
     follows(&mut follower).await;
     drop(leadership);
     let asked = now();
     shut_down(leader).await?;
-    follower.leads(SOON).await?;
-    assert!(now().since(asked) < RETRY_PERIOD, "the watch told");
+    follower.leads(LEASE).await?;
+    assert!(now().since(asked) < UNHURRIED, "the watch told");
     let failed = async {
         follower
             .event(SOON * 60, "a failed call", |event| match event {

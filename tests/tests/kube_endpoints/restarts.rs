@@ -1,7 +1,7 @@
 //! The apiserver away and back, each test with one of its own.
 
 use futures_util::StreamExt;
-use leaderelection::{LeaderElector, LockErrorKind, LossReason};
+use leaderelection::{LeaderElector, LeaseTiming, LockErrorKind, LossReason};
 
 use super::*;
 
@@ -38,7 +38,7 @@ async fn an_apiserver_that_is_down_is_waited_for() -> TestResult {
     let killed = now();
     let reason = within(RENEW_DEADLINE + SOON, "the loss", leadership.lost()).await;
     assert_eq!(reason, LossReason::DeadlineExceeded);
-    assert!(now().since(killed) <= RENEW_DEADLINE + Duration::from_millis(200));
+    assert!(now().since(killed) <= RENEW_DEADLINE + Duration::from_millis(500));
     drop(leadership);
     sleep(LEASE).await;
     let _server = restarted(server).await?;
@@ -53,12 +53,18 @@ async fn an_apiserver_that_is_down_is_waited_for() -> TestResult {
     shut_down(candidate).await
 }
 
-/// A restart within the renew deadline of 10 s costs nobody the lead, and the follower's watch comes back. This is also the
+/// A restart within the renew deadline costs nobody the lead, and the follower's watch comes back. This is also the
 /// restart trap: a watch from the version that a read shows after a restart would fail until the object changes.
 #[tokio::test]
 async fn an_apiserver_that_restarts_keeps_its_leader_and_its_followers_watch() -> TestResult {
+    // Longer than an apiserver takes to start on a busy machine.
+    let deadline = Duration::from_secs(45);
     let start = async |lock: EndpointsLock, identity: &str| -> Result<Candidate, Box<dyn Error>> {
-        let handle = LeaderElector::builder(lock, identity).build()?.spawn()?;
+        let timing = LeaseTiming::new(Duration::from_secs(60), deadline, Duration::from_secs(2))?;
+        let handle = LeaderElector::builder(lock, identity)
+            .timing(timing)
+            .build()?
+            .spawn()?;
         let events = handle.events();
         Ok(Candidate { handle, events })
     };
@@ -97,7 +103,9 @@ async fn an_apiserver_that_restarts_keeps_its_leader_and_its_followers_watch() -
     );
 
     sleep(Duration::from_secs(12)).await;
-    assert!(leadership.is_valid(), "{:?}", leadership.check());
+    // By a renewal of the last few seconds, since the apiserver came back.
+    let remaining = leadership.remaining();
+    assert!(remaining > deadline - Duration::from_secs(10), "{remaining:?}");
     assert!(!follower.handle.is_leader());
     drop(leadership);
     let asked = now();
@@ -149,7 +157,7 @@ async fn an_apiserver_that_hangs_is_outlived() -> TestResult {
     let frozen = now();
     let reason = within(RENEW_DEADLINE + SOON, "the loss", leadership.lost()).await;
     assert_eq!(reason, LossReason::DeadlineExceeded);
-    assert!(now().since(frozen) <= RENEW_DEADLINE + Duration::from_millis(200));
+    assert!(now().since(frozen) <= RENEW_DEADLINE + Duration::from_millis(500));
     drop(leadership);
     sleep(LEASE).await;
     assert!(!candidate.handle.is_leader());

@@ -12,6 +12,8 @@ use super::*;
 /// An answer that does not come from the apiserver.
 #[derive(Clone, Copy)]
 pub(crate) struct Canned {
+    /// To one kind of call; to all where there is none.
+    pub(crate) only: Option<&'static str>,
     pub(crate) code: u16,
     /// In seconds.
     pub(crate) retry_after: Option<u64>,
@@ -73,16 +75,17 @@ impl Tap {
     }
 
     async fn pass(&self, request: Request<Body>) -> Result<Response<Body>, Box<dyn Error + Send + Sync>> {
+        let verb = verb(&request);
         let number = {
             let mut asked = locked(&self.asked);
             asked.push(Asked {
-                verb: verb(&request),
+                verb,
                 sent: now(),
                 answer: None,
             });
             asked.len() - 1
         };
-        let instead = *locked(&self.instead.0);
+        let instead = (*locked(&self.instead.0)).filter(|canned| canned.only.is_none_or(|only| only == verb));
         let response = match instead {
             None => self.client.send(request).await?,
             Some(canned) => {

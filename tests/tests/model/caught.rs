@@ -31,7 +31,8 @@ fn caught_count_from_receipt() -> Result<(), EmptyIdentity> {
 /// SAFETY 4. The machine names a version in every write, so that old news costs it its term, but makes no two leaders.
 #[test]
 fn caught_any_version_adopted() -> Result<(), EmptyIdentity> {
-    let setting = setting(DOUBLE, SHORT)?.broken(Variant::AnyVersionAdopted);
+    let mut setting = setting(DOUBLE, SHORT)?.broken(Variant::AnyVersionAdopted);
+    setting.forgets = false;
     caught("AnyVersionAdopted", NO_NEEDLESS_LOSS, setting)
 }
 
@@ -96,6 +97,19 @@ fn caught_lost_term_revived() -> Result<(), EmptyIdentity> {
 #[test]
 fn caught_go_timing() -> Result<(), EmptyIdentity> {
     variant_caught(Variant::GoTiming)
+}
+
+/// SAFETY 1: the read was sent before the renewal that it shows.
+#[test]
+fn caught_rival_from_reads_send() -> Result<(), EmptyIdentity> {
+    let slow_reads = Powers {
+        slow_reads: true,
+        ..Powers::NONE
+    };
+    let setting = quiet(EQUAL, SHORT)?
+        .powers(slow_reads)
+        .broken(Variant::RivalFromReadsSend);
+    caught("RivalFromReadsSend", ONE_LEADER, setting)
 }
 
 /// SAFETY 6. The wall clock stands, so that the second renewal equals the first: a rival takes it for a label.

@@ -9,6 +9,7 @@
 mod alive;
 mod bound;
 mod caught;
+mod large;
 mod missing;
 mod sound;
 

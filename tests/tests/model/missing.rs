@@ -5,20 +5,26 @@ use leaderelection::election::Variant;
 use leaderelection_tests::model::world::ONE_LEADER;
 use leaderelection_tests::model::{Powers, Setting};
 
-use super::{EQUAL, SHORT, caught, quiet};
+use super::{EQUAL, SHORT, caught, holds, quiet};
 
-fn deleting(rates: [u8; 2], deletions: u8) -> Result<Setting, EmptyIdentity> {
+pub(super) fn deleting(deletions: u8) -> Result<Setting, EmptyIdentity> {
     let powers = Powers {
         deletions,
         ..Powers::NONE
     };
-    Ok(quiet(rates, SHORT)?.powers(powers))
+    Ok(quiet(EQUAL, SHORT)?.powers(powers))
+}
+
+pub(super) fn strict_from_nothing(deletions: u8) -> Result<Setting, EmptyIdentity> {
+    let mut setting = deleting(deletions)?.strict();
+    setting.from_nothing = true;
+    Ok(setting)
 }
 
 /// As Go does: whoever sees that there is no record leads at once, and the old leader has not seen it yet.
 #[test]
 fn two_lead_after_a_deletion_where_candidates_lead_at_once() -> Result<(), EmptyIdentity> {
-    caught("deleted", ONE_LEADER, deleting(EQUAL, 1)?)
+    caught("deleted", ONE_LEADER, deleting(1)?)
 }
 
 /// Somebody who empties a live leader's holder does the same harm in either mode.
@@ -37,15 +43,34 @@ fn two_lead_after_a_live_leaders_holder_is_emptied() -> Result<(), EmptyIdentity
 }
 
 #[test]
+fn sound_from_nothing() -> Result<(), EmptyIdentity> {
+    let mut setting = quiet(EQUAL, SHORT)?;
+    setting.from_nothing = true;
+    holds("from nothing", setting)
+}
+
+#[test]
+fn sound_from_nothing_in_strict_mode() -> Result<(), EmptyIdentity> {
+    holds("strict, from nothing", strict_from_nothing(0)?)
+}
+
+fn variant_caught(variant: Variant) -> Result<(), EmptyIdentity> {
+    let setting = strict_from_nothing(1)?.broken(variant);
+    caught(&format!("{variant:?}"), ONE_LEADER, setting)
+}
+
+/// Two wait at once; the second creates when the first one's record was deleted.
+#[test]
+fn caught_wait_then_create() -> Result<(), EmptyIdentity> {
+    variant_caught(Variant::WaitThenCreate)
+}
+
+#[test]
 fn caught_claim_leads_at_once() -> Result<(), EmptyIdentity> {
-    let setting = deleting(EQUAL, 1)?.strict().broken(Variant::ClaimLeadsAtOnce);
-    caught("ClaimLeadsAtOnce", ONE_LEADER, setting)
+    variant_caught(Variant::ClaimLeadsAtOnce)
 }
 
 #[test]
 fn caught_anothers_create_matures() -> Result<(), EmptyIdentity> {
-    let setting = deleting(EQUAL, 1)?
-        .strict()
-        .broken(Variant::AnothersCreateMatures);
-    caught("AnothersCreateMatures", ONE_LEADER, setting)
+    variant_caught(Variant::AnothersCreateMatures)
 }

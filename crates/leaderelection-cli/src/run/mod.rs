@@ -28,7 +28,7 @@ use std::time::Duration;
 use leaderelection::{
     Clock as _, ElectionError, Ended, Identity, LeaderElector, Leadership, LeaseTiming, SystemClock,
 };
-use tracing_subscriber::filter::Targets;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
@@ -63,7 +63,12 @@ pub(crate) fn run(args: RunArgs) -> ExitCode {
         .enable_all()
         .build()
         .map_err(RunError::from)
-        .and_then(|runtime| runtime.block_on(supervise(args, timing)));
+        .and_then(|runtime| {
+            let ended = runtime.block_on(supervise(args, timing));
+            // Dropped, it would wait for a credential plugin or a name server that never answers.
+            runtime.shutdown_background();
+            ended
+        });
     match ended {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
@@ -81,7 +86,10 @@ fn log() {
     let wanted = std::env::var("RUST_LOG").unwrap_or_default();
     let filter = match wanted.parse::<Targets>() {
         Ok(filter) if !wanted.is_empty() => filter,
-        _ => Targets::new().with_default(tracing::Level::INFO),
+        // What kube's client has to say of every failed request, the election says once and with the lock's name.
+        _ => Targets::new()
+            .with_default(tracing::Level::INFO)
+            .with_target("kube_client", LevelFilter::OFF),
     };
     let lines = tracing_subscriber::fmt::layer()
         .compact()
@@ -96,13 +104,19 @@ fn log() {
 async fn supervise(args: RunArgs, timing: LeaseTiming) -> Result<u8, RunError> {
     let children = Children::adopt()?;
     let stops = Stops::default();
-    let (reaping, listening) = (children.reap()?, stops.listen()?);
+    let reaping = children.reap()?;
+    let mut listening = pin!(stops.listen()?);
     // One that was made for this life stays known as such: an acquisition whose reply is lost is recognised (SAFETY 16).
     let identity = match args.identity {
         Some(name) => Identity::new(name).map_err(ElectionError::from)?,
         None => Identity::unique(),
     };
-    let lock = args.lock.open().await.map_err(RunError::Lock)?;
+    // This may run a credential plugin, which may take its time.
+    let lock = tokio::select! {
+        opened = args.lock.open() => opened.map_err(RunError::Lock)?,
+        () = stops.first() => return Ok(0),
+        never = &mut listening => match never {},
+    };
     tracing::info!(%identity, lock = lock.describe(), "campaigning");
     let elector = LeaderElector::builder(lock, identity.clone())
         .timing(timing.clone())

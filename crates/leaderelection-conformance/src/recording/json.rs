@@ -20,6 +20,8 @@ impl History {
     /// `"record"`, `"unreadable"` or, when the object holds none, neither. Whoever judges a history has to let a swap
     /// that was dropped, is under way or failed as `ambiguous` take effect at any time after its start, or never.
     /// Steps order all starts and ends, also where the nanoseconds are equal.
+    ///
+    /// `tests/servers/cmd/histories` in the repository judges it so, as a compare-and-swap register, by porcupine.
     pub fn to_json_lines(&self) -> String {
         self.entries()
             .iter()

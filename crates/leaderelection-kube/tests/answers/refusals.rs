@@ -110,6 +110,12 @@ async fn a_refusal_says_what_may_be_concluded() -> TestResult {
             Unavailable,
             "504 Gateway Timeout: Timeout: it took too long",
         ),
+        (
+            status(500, "InternalError", &"x".repeat(1000)),
+            Ambiguous,
+            Unavailable,
+            "x… (1000 bytes)",
+        ),
         (text(504, ""), Ambiguous, Unavailable, "the answer is empty"),
         (text(302, ""), Ambiguous, Unavailable, "302"),
         (

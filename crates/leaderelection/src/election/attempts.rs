@@ -130,8 +130,25 @@ impl Attempts {
     }
 
     /// Forgets what no answer and no observation asks for, where nothing is refused: how often, what an acquisition that
-    /// proves nothing would write, and when a release was sent.
-    pub(super) fn coarsen(&mut self, acquisition_proves: bool) {
+    /// proves nothing would write, and when a release was sent. Of creates whose record is not asked for only the youngest
+    /// matters, and of those that are late none: an equal one is never sent again.
+    pub(super) fn coarsen(&mut self, acquisition_proves: bool, creates_show: bool) {
+        self.0.retain(|pending| !pending.is_late(MonoTime::ZERO));
+        if !creates_show {
+            self.0
+                .sort_by_key(|pending| (pending.creates, pending.purpose as u8, pending.valid_until));
+            for pending in self.0.iter_mut().filter(|pending| pending.creates) {
+                pending.repeated = true;
+                pending.record = Arc::default();
+            }
+            self.0.dedup_by(|younger, kept| {
+                let same = kept.creates && younger.creates && kept.purpose == younger.purpose;
+                if same {
+                    kept.valid_until = younger.valid_until;
+                }
+                same
+            });
+        }
         for pending in self.0.iter_mut().filter(|pending| !pending.creates) {
             pending.repeated = true;
             let acquires = matches!(pending.purpose, Purpose::Acquire | Purpose::Claim);

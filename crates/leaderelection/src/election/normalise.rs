@@ -29,9 +29,9 @@ pub struct Shift {
     pub seconds: i64,
     /// The transitions in records. Below zero where a create, which writes 0, is to lie above what was clamped.
     pub transitions: i64,
-    /// Forget as well what matters only to reads that are asked for, to what cannot be read, to deletions and to a store
-    /// that goes back, and when terms began: every `acquireTime` becomes the given one. For a model whose reads are
-    /// answered unasked, whose wall clock stands at that moment, and that has none of the rest.
+    /// Forget as well what matters only to reads that are asked for, to what cannot be read and to a store that goes back,
+    /// and when terms began: every `acquireTime` becomes the given one. For a model whose reads are answered unasked, whose
+    /// wall clock stands at that moment, and that has none of the rest.
     pub coarse: Option<DateTime<Utc>>,
     /// Records can be deleted, so that those of different terms may have equal transitions: whether one was renewed since
     /// it was acquired is not forgotten.
@@ -183,8 +183,8 @@ impl Election {
             by.time(time);
         }
         reading.busy_until.iter_mut().for_each(|time| by.time(time));
-        if by.coarse.is_some() {
-            self.forget();
+        if let Some(wall) = by.coarse {
+            self.forget(wall);
         }
     }
 
@@ -194,13 +194,16 @@ impl Election {
         self.last_create
     }
 
-    fn forget(&mut self) {
+    fn forget(&mut self, wall: DateTime<Utc>) {
         let acquisition_proves = self.proves_own(Purpose::Acquire);
-        self.attempts.coarsen(acquisition_proves);
-        // A state that has passed does not come back.
+        let creates_show = acquisition_proves || self.config.exclusive_identity;
+        self.attempts.coarsen(acquisition_proves, creates_show);
+        self.last_create = self.last_create.filter(|second| *second >= wall.timestamp());
+        // A version that has passed does not come back.
         let expected = self.expected();
         if let Some(release) = &mut self.release {
-            release.sent_on = release.sent_on.filter(|sent_on| Some(*sent_on) == expected);
+            let returns = |sent_on: &Expected| Some(*sent_on) == expected || *sent_on == Expected::Absent;
+            release.sent_on = release.sent_on.filter(returns);
         }
         self.reading = Reading::new();
         self.seen.sure = self.seen.version;

@@ -249,10 +249,11 @@ impl Term {
     }
 
     fn remaining(&self) -> Duration {
-        if self.validity.is_over() {
-            Duration::ZERO
+        let now = self.clock.mono();
+        if self.validity.holds(now) {
+            self.valid_until().since(now)
         } else {
-            self.valid_until().since(self.clock.mono())
+            Duration::ZERO
         }
     }
 

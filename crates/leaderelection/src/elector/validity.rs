@@ -22,10 +22,6 @@ impl Validity {
         MonoTime::from_nanos(self.0.load(Ordering::Acquire) & !OVER)
     }
 
-    pub(super) fn is_over(&self) -> bool {
-        self.0.load(Ordering::Acquire) & OVER != 0
-    }
-
     /// Whether the term is valid at `now`. Where it is not, it is over from now on: a renewal that the driver took in time,
     /// but tells too late, extends nothing.
     pub(super) fn holds(&self, now: MonoTime) -> bool {

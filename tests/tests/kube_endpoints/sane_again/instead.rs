@@ -30,6 +30,7 @@ async fn answered_instead(canned: Canned, signs: &Signs) -> Result<Ways, Box<dyn
 #[tokio::test]
 async fn a_success_that_is_no_json() -> TestResult {
     let canned = Canned {
+        only: None,
         code: 200,
         retry_after: None,
         body: "<html>log in here</html>",
@@ -49,6 +50,7 @@ async fn a_success_that_is_no_json() -> TestResult {
 #[tokio::test]
 async fn too_many_requests_of_any_kind() -> TestResult {
     let canned = Canned {
+        only: None,
         code: 429,
         retry_after: Some(1),
         body: "Too many requests, please try again later.",
@@ -103,6 +105,7 @@ async fn who_alone_is_refused_is_replaced_and_not_before_it_has_lost() -> TestRe
             follows(&mut second).await;
 
             instead.set(Some(Canned {
+                only: None,
                 code,
                 retry_after,
                 body,
@@ -134,6 +137,64 @@ async fn who_alone_is_refused_is_replaced_and_not_before_it_has_lost() -> TestRe
     }
     for outcome in futures_util::future::join_all(waiting).await {
         outcome?;
+    }
+    Ok(())
+}
+
+/// 410 in both its forms: the watch is refused, or told in its stream that it is too old. Nobody leads or loses by it, and
+/// the follower has a watch again when it has passed.
+#[tokio::test]
+async fn a_watch_that_is_too_old_is_opened_again() -> TestResult {
+    for (code, body) in [
+        (
+            410,
+            r#"{"kind":"Status","status":"Failure","message":"too old resource version","reason":"Expired","code":410}"#,
+        ),
+        (
+            200,
+            "{\"type\":\"ERROR\",\"object\":{\"kind\":\"Status\",\"status\":\"Failure\",\"message\":\"too old resource version\",\"reason\":\"Expired\",\"code\":410}}\n",
+        ),
+    ] {
+        let stage = Stage::new("too-old").await?;
+        let instead = Instead::default();
+        let mut ways = Ways::through(stage.door.client(), &stage.namespace, &Instead::default());
+        ways.other = Tap::before(stage.door.client().clone(), &instead);
+        let leader = ways.candidate(&ways.leader, "leader")?;
+        let leadership = leader.leads(LEASE).await?;
+        instead.set(Some(Canned {
+            only: Some("watch"),
+            code,
+            retry_after: None,
+            body,
+        }));
+        let mut follower = ways.candidate(&ways.other, "follower")?;
+        for _ in 0..2 {
+            let said = call_failed(&mut follower).await.to_string();
+            println!("{said}");
+            assert!(
+                said.contains("watch of endpoints") && said.contains("410 Gone"),
+                "{said}"
+            );
+        }
+        assert!(leadership.is_valid() && !follower.handle.is_leader());
+
+        instead.set(None);
+        let healed = now();
+        let watches = async {
+            while !ways.other.asked().iter().any(|asked| {
+                asked.verb == "watch"
+                    && asked.sent > healed
+                    && asked.answer.is_some_and(|(_, code, _)| code == 200)
+            }) {
+                sleep(Duration::from_millis(10)).await;
+            }
+        };
+        within(LEASE, "another watch", watches).await;
+        assert!(leadership.is_valid() && !follower.handle.is_leader());
+        drop(leadership);
+        shut_down(leader).await?;
+        drop(follower.leads(LEASE).await?);
+        shut_down(follower).await?;
     }
     Ok(())
 }
