@@ -64,14 +64,16 @@ impl World {
         self.leader_is_due(self.time, bound);
     }
 
-    /// How long a healthy network takes at most: not so long that a renewal could come too late by that alone.
+    /// How long a healthy network takes at most each way: not so long that a renewal could come too late by that alone, or an
+    /// answer after its time-out.
     fn healthy_delay(&self) -> i64 {
         let spare = self.candidates.iter().map(|candidate| {
             let timing = &candidate.config.timing;
             let spare = timing.renew_deadline().saturating_sub(timing.retry_period());
+            let spare = (spare / 16).min(timing.attempt_timeout() / 3);
             spare.as_nanos() as i64 * 1000 / candidate.clock.rate
         });
-        spare.min().map_or(0, |spare| (spare / 16).min(50 * MILLISECOND))
+        spare.min().map_or(0, |spare| spare.min(50 * MILLISECOND))
     }
 
     fn leader_is_due(&mut self, since: i64, bound: i64) {
