@@ -169,8 +169,8 @@ fn caught_truncated_seconds() -> Result<(), EmptyIdentity> {
     caught("TruncatedSeconds", ONE_LEADER, setting)
 }
 
-/// SAFETY 7 has its limit: where leases differ, somebody else's holder who says less than the lease that was overwritten misleads
-/// a candidate that has not seen that lease. Only equal leases, or a longer duration, keep that harmless.
+/// SAFETY 7 has its limit: where leases differ, a foreign holder with a shorter duration than the lease that it overwrites
+/// misleads a candidate that has not seen that lease. Equal leases, or a duration as long, keep it harmless.
 #[test]
 fn two_lead_after_a_longer_lease_is_overwritten_by_a_shorter() -> Result<(), EmptyIdentity> {
     let rewrites = Powers {
