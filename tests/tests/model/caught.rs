@@ -169,6 +169,21 @@ fn caught_truncated_seconds() -> Result<(), EmptyIdentity> {
     caught("TruncatedSeconds", ONE_LEADER, setting)
 }
 
+/// SAFETY 7 has its limit: where leases differ, a foreign holder with a shorter duration than the lease that it overwrites
+/// misleads a candidate that has not seen that lease. Equal leases, or a duration as long, keep it harmless.
+#[test]
+fn two_lead_after_a_longer_lease_is_overwritten_by_a_shorter() -> Result<(), EmptyIdentity> {
+    let rewrites = Powers {
+        rewrites: true,
+        ..Powers::NONE
+    };
+    let long = Ticks { deadline: 3, ..SHORT };
+    let setting = quiet(EQUAL, SHORT)?
+        .second(long.at_threshold(EQUAL))
+        .powers(rewrites);
+    caught("overwritten by less", ONE_LEADER, setting)
+}
+
 /// SAFETY 12: the release of one that has been outlived frees the record of its successor.
 #[test]
 fn caught_release_overwrites_successor() -> Result<(), EmptyIdentity> {
