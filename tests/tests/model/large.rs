@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use leaderelection::EmptyIdentity;
 use leaderelection_tests::model::setting::Ticks;
+use leaderelection_tests::model::world::ONE_LEADER;
 use leaderelection_tests::model::{Healing, Powers, Setting, check};
 
 use super::missing::{deleting, strict_from_nothing};
-use super::{DOUBLE, EQUAL, SHORT, holds, quiet, setting};
+use super::{DOUBLE, EQUAL, SHORT, caught, holds, quiet, setting};
 
 const LIMIT: Duration = Duration::from_secs(8 * 60);
 
@@ -101,10 +102,17 @@ fn a_deletion_in_strict_mode() -> Result<(), EmptyIdentity> {
     holds("strict, a deletion", deleting(1)?.strict())
 }
 
+/// A gap in SAFETY 18, as the model found it: the same life takes over twice in the same second of its wall clock, with a
+/// deletion in between, and both acquisitions are equal. Who has missed all between takes the second for a label on the
+/// first. Once acquisitions of a life never repeat, as creates do not, nothing must be found here.
 #[test]
 #[ignore = "large: minutes"]
-fn from_nothing_with_a_deletion_in_strict_mode() -> Result<(), EmptyIdentity> {
-    nothing_found("strict, from nothing, a deletion", strict_from_nothing(1)?)
+fn two_lead_where_an_acquisition_repeats_after_a_deletion() -> Result<(), EmptyIdentity> {
+    caught(
+        "strict, from nothing, a deletion",
+        ONE_LEADER,
+        strict_from_nothing(1)?,
+    )
 }
 
 #[test]
