@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::compose::Written;
 use super::io::{ElectionEvent, Purpose};
 use super::observed::State;
 use super::{Election, MissingRecord, Variant, compose};
@@ -66,16 +67,16 @@ impl Election {
         } else {
             Purpose::Acquire
         };
+        let expected = self.expected();
         let record = compose::acquisition(
             &self.config,
             base,
             self.seen.last_transitions,
-            self.last_create,
+            self.written.as_ref(),
+            expected,
             now.wall,
         );
-        if base.is_none() {
-            self.last_create = record.renew_time.map(|time| time.timestamp());
-        }
+        self.written = Some(Written::with(self.written.take(), &record, expected));
         // What lands unseen below something that cannot be read must differ from the next one.
         self.seen.last_transitions = self.seen.last_transitions.max(record.leader_transitions);
         self.send(now, purpose, record);

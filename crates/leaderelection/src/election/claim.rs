@@ -60,8 +60,13 @@ impl Election {
         }
     }
 
-    /// The claim's object has a version that this process did not see itself write: it waits anew.
-    pub(super) fn restart_claim(&mut self, now: Moment) {
+    /// The claim's object has a version that this process did not see itself write: it waits anew. Under a name that others
+    /// may have, too, it may be a twin's claim that is equal to the letter, and is waited out as such (SAFETY 16).
+    pub(super) fn claim_in_doubt(&mut self, now: Moment) {
+        if self.is_claim() && !self.config.identity.is_unique() && !self.config.exclusive_identity {
+            self.lapse_claim(now);
+            return;
+        }
         let waits = self.config.timing.waited_out(self.seen.last_seconds);
         if let Some(ripe_at) = self.held.as_mut().and_then(|held| held.ripe_at.as_mut()) {
             *ripe_at = now.mono.after(waits);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 
 use super::{ElectionConfig, Variant};
-use crate::lock::Content;
+use crate::lock::{Content, Expected};
 use crate::record::LeaderElectionRecord;
 
 /// 9999-12-31T23:59:59Z: no client reads a later year.
@@ -24,21 +24,54 @@ fn whole(wall: DateTime<Utc>) -> DateTime<Utc> {
     at_second(wall.trunc_subsecs(0).timestamp().min(LAST_FOLLOWED))
 }
 
+/// What the acquisitions of this life have written so far: the latest of each, and where the last one was to land.
+///
+/// No two of them are equal, but for retries on one version, of which one can land. A create starts the transitions anew, so
+/// after a deletion they alone do not tell two acquisitions apart, and a wall clock may stand.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Written {
+    pub(super) second: i64,
+    pub(super) transitions: i64,
+    /// None: where nothing can land any more.
+    pub(super) base: Option<Expected>,
+}
+
+impl Written {
+    /// The earliest second of an acquisition with these transitions on this base.
+    fn earliest(&self, transitions: i64, base: Option<Expected>) -> i64 {
+        let retries = matches!(base, Some(Expected::Version(_))) && base == self.base;
+        if transitions > self.transitions {
+            i64::MIN
+        } else if retries {
+            self.second
+        } else {
+            self.second.saturating_add(1)
+        }
+    }
+
+    pub(super) fn with(before: Option<Self>, record: &LeaderElectionRecord, base: Option<Expected>) -> Self {
+        let second = record.acquire_time.map_or(i64::MIN, |time| time.timestamp());
+        let transitions = record.leader_transitions;
+        Self {
+            second: before.as_ref().map_or(second, |before| before.second.max(second)),
+            transitions: before.map_or(transitions, |before| before.transitions.max(transitions)),
+            base,
+        }
+    }
+}
+
 /// A record that begins a term or a claim. A create has no base and writes transitions 0; every other acquisition adds
-/// one, also when the same identity comes back (SAFETY 16). It takes the wall clock as it is (SAFETY 6), but for a create after
-/// another: every create of a life is another record, or an old one that lands after a deletion would pass for a younger one, or
-/// for a label on what stood there before (SAFETY 5, SAFETY 9).
+/// one, also when the same identity comes back (SAFETY 16). It takes the wall clock as it is (SAFETY 6), unless that made it equal
+/// to an earlier one of this life: that would pass for a younger one, or for a label on what stood there before a deletion
+/// (SAFETY 5, SAFETY 9).
 pub(super) fn acquisition(
     config: &ElectionConfig,
     base: Option<&Content>,
     last_transitions: i64,
-    last_create: Option<i64>,
+    written: Option<&Written>,
+    expected: Option<Expected>,
     wall: DateTime<Utc>,
 ) -> Arc<LeaderElectionRecord> {
-    let mut wall = whole(wall);
-    if let (None, Some(last)) = (base, last_create) {
-        wall = wall.max(at_second(last.saturating_add(1)));
-    }
     let (transitions, unknown_fields) = match base {
         None => (0, Vec::new()),
         Some(Content::Record(record)) => (
@@ -47,6 +80,10 @@ pub(super) fn acquisition(
         ),
         Some(Content::Empty | Content::Unreadable(_)) => (next_transitions(last_transitions), Vec::new()),
     };
+    let mut wall = whole(wall);
+    if let Some(written) = written {
+        wall = wall.max(at_second(written.earliest(transitions, expected)));
+    }
     let record = LeaderElectionRecord {
         holder_identity: config.identity.as_str().to_owned(),
         lease_duration_seconds: written_seconds(config),

@@ -167,8 +167,8 @@ pub struct Election {
     release: Option<Release>,
     /// A release was begun since the last term: at the end it is not tried again.
     release_tried: bool,
-    /// The second in the last create of this life.
-    last_create: Option<i64>,
+    /// What the acquisitions of this life have written.
+    written: Option<compose::Written>,
     /// Before which this candidate does not campaign (SAFETY 14, SAFETY 22).
     campaign_at: MonoTime,
     /// Before which the next swap is not sent: P after the last one.
@@ -193,7 +193,7 @@ impl Election {
             ending: Ending::No,
             release: None,
             release_tried: false,
-            last_create: None,
+            written: None,
             campaign_at: MonoTime::PAST,
             write_at: MonoTime::PAST,
             cas_busy_until: MonoTime::PAST,

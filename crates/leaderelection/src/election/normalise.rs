@@ -137,8 +137,10 @@ impl Election {
             by.shared_record(&mut pending.record);
             by.time(&mut pending.valid_until);
         }
-        if let Some(second) = &mut self.last_create {
-            *second = second.saturating_sub(by.seconds).max(0);
+        if let Some(written) = &mut self.written {
+            written.second = written.second.saturating_sub(by.seconds).max(0);
+            written.transitions = by.transitions(written.transitions);
+            written.base.iter_mut().for_each(|base| by.expected(base));
         }
         if let Some(held) = &mut self.held {
             // They are told when the work starts, and never again.
@@ -184,23 +186,33 @@ impl Election {
         }
         reading.busy_until.iter_mut().for_each(|time| by.time(time));
         if let Some(wall) = by.coarse {
-            self.forget(wall);
+            self.forget(wall, by.deletes);
         }
     }
 
     /// The second in the last create of this life. A model asks, because a wall clock that stood while creates go on would
     /// fall behind them for ever.
     pub fn last_create_second(&self) -> Option<i64> {
-        self.last_create
+        let written = self.written.as_ref()?;
+        (written.base == Some(Expected::Absent)).then_some(written.second)
     }
 
-    fn forget(&mut self, wall: DateTime<Utc>) {
+    fn forget(&mut self, wall: DateTime<Utc>, deletes: bool) {
         let acquisition_proves = self.proves_own(Purpose::Acquire);
         let creates_show = acquisition_proves || self.config.exclusive_identity;
         self.attempts.coarsen(acquisition_proves, creates_show);
-        self.last_create = self.last_create.filter(|second| *second >= wall.timestamp());
         // A version that has passed does not come back.
         let expected = self.expected();
+        // What lies before the wall clock asks for nothing; and where no record is deleted, transitions grow with every
+        // acquisition but a create.
+        self.written = self.written.take().filter(|written| {
+            let creates = written.base == Some(Expected::Absent);
+            written.second >= wall.timestamp() && (deletes || creates)
+        });
+        if let Some(written) = &mut self.written {
+            let returns = |base: &Expected| Some(*base) == expected || *base == Expected::Absent;
+            written.base = written.base.filter(returns);
+        }
         if let Some(release) = &mut self.release {
             let returns = |sent_on: &Expected| Some(*sent_on) == expected || *sent_on == Expected::Absent;
             release.sent_on = release.sent_on.filter(returns);

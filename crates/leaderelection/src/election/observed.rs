@@ -236,7 +236,7 @@ impl Election {
         {
             // Somebody changed a label: the version moves, no lease does, neither one's own (SAFETY 9) nor the rival's
             // (SAFETY 5). But a claim cannot tell it from its own create, landed once more after a deletion (SAFETY 18).
-            self.restart_claim(now);
+            self.claim_in_doubt(now);
             if interrupted {
                 // What was on its way named the version before and cannot land: say it again on this one, now.
                 (self.write_at, self.cas_busy_until) = (now.mono, now.mono);

@@ -262,3 +262,86 @@ fn a_free_record_needs_no_claim() {
     "#]]
     .assert_eq(&bench.take_transcript());
 }
+
+/// SAFETY 16: under a name that others may have too, what looks like a label may be a twin's claim, equal to the letter.
+#[test]
+fn a_claim_in_doubt_under_a_shared_name_is_waited_out_like_a_twins() {
+    let shared = ElectionConfig {
+        missing_record: ClaimThenLead,
+        stagger: false,
+        timer_lead: std::time::Duration::ZERO,
+        ..ElectionConfig::new(leaderelection::Identity::new("x").unwrap())
+    };
+    let mut bench = Bench::knowing(shared, absent(None));
+    bench.done(0.1, 1);
+    bench.watch(1.0, present(3, "x/15@0#0"));
+    bench.wake(15.9);
+    bench.wake(16.0);
+    expect![[r#"
+        0.1s: Claim done, v1
+            (HolderChanged(Some("x")))
+            (Claimed(15s))
+            wait until 2s
+        1s: watch shows v3 x/15@0#0
+            (ClaimLapsed)
+            wait until 7s
+        15.9s: wake
+            -> get, to verify the watch
+            wait until 16s
+        16s: wake
+            -> swap v3 to x/15@16#1, to Acquire
+            wait until 20.9s
+    "#]]
+    .assert_eq(&bench.take_transcript());
+}
+
+/// SAFETY 6 and 16: a create starts the transitions anew, and a wall clock may stand. Two acquisitions of one life are never
+/// equal, or who missed a deletion between them would take the second for a label on the first.
+#[test]
+fn an_acquisition_after_a_deletion_is_unlike_the_one_before() {
+    let mut bench = Bench::knowing(config(), present(5, "b/15@0#0"));
+    bench.hold_wall(100);
+    bench.wake(15.0);
+    bench.swap_fails(15.1, Ambiguous);
+    // A retry on the same version may be equal: one of them can land.
+    bench.wake(17.0);
+    bench.done(17.1, 6);
+    bench.watch(18.0, absent(7));
+    bench.at(18.0, Input::WorkEnded);
+    bench.watch(18.1, present(8, "b/15@9#0"));
+    bench.wake(33.0);
+    bench.wake(33.1);
+    expect![[r#"
+        15s: wake
+            -> swap v5 to a/15@100#1, to Acquire
+            -> get, to verify the watch
+            wait until 20s
+        15.1s: Acquire failed, ambiguous
+            wait until 17s
+        17s: wake
+            -> swap v5 to a/15@100#1, to Acquire
+            wait until 20s
+        17.1s: Acquire done, v6
+            (HolderChanged(Some("a")))
+            START token 6, valid until 27s
+            wait until 19s
+        18s: watch shows absent as of v7
+            (HolderChanged(None))
+            LOST: the record was deleted; gone by 18s
+            DROP
+            wait until 20s
+        18s: WorkEnded
+            -> swap absent to a/15@101#0, to Acquire
+            wait until 20s
+        18.1s: watch shows v8 b/15@9#0
+            (HolderChanged(Some("b")))
+            wait until 20s
+        33s: wake
+            -> get
+            wait until 33.1s
+        33.1s: wake
+            -> swap v8 to a/15@102#1, to Acquire
+            wait until 38s
+    "#]]
+    .assert_eq(&bench.take_transcript());
+}
