@@ -32,6 +32,14 @@ fn only_a_name_that_was_made_is_unique() {
     assert!(!Identity::new(one.as_str()).unwrap().is_unique());
 }
 
+/// Unless a check knows it.
+#[cfg(feature = "unsound-variants")]
+#[test]
+fn a_check_may_know_that_a_name_is_unique() {
+    let known = Identity::known_unique("a").unwrap();
+    assert_eq!((known.as_str(), known.is_unique()), ("a", true));
+}
+
 #[test]
 fn versions_and_tokens_show_their_numbers() {
     let version = Version::new(1_234);
