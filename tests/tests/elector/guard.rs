@@ -58,6 +58,21 @@ async fn a_clock_that_jumped_ends_the_leadership_at_the_next_question() {
     leadership.lost().await;
 }
 
+/// Go's health check by the nanosecond: a lease duration and the tolerance after the last renewal's send, it is overdue.
+#[tokio::test(start_paused = true)]
+async fn health_ends_with_the_tolerance() {
+    let clock = JumpingClock::default();
+    let elector = LeaderElector::builder(MemoryLock::new(), "a").clock(clock.clone());
+    let handle = elector.build().unwrap().spawn().unwrap();
+    let leadership = handle.leadership().await.unwrap();
+    let left = leadership.remaining() + s(15) - s(10) + s(20);
+    let left = i64::try_from(left.as_nanos()).unwrap();
+    clock.0.fetch_add(left - 1, Ordering::SeqCst);
+    handle.health(s(20)).unwrap();
+    clock.0.fetch_add(1, Ordering::SeqCst);
+    assert_eq!(handle.health(s(20)).unwrap_err().overdue, s(0));
+}
+
 /// On the machine's own clock, by threads that know no runtime.
 #[tokio::test]
 async fn the_guard_is_good_on_any_thread() {
@@ -164,12 +179,11 @@ async fn a_guard_shows_its_token_and_what_remains() {
         .spawn()
         .unwrap();
     let leadership = handle.leadership().await.unwrap();
-    let token = leadership.token();
-    let shown = format!("{leadership:?} {:?}", leadership.view());
+    let (token, remaining) = (leadership.token(), leadership.remaining());
+    let fields = format!("{{ token: {token:?}, remaining: {remaining:?} }}");
+    assert_eq!(format!("{leadership:?}"), format!("Leadership {fields}"));
     assert_eq!(
-        shown,
-        format!(
-            "Leadership {{ token: {token:?}, remaining: 10s }} LeadershipView {{ token: {token:?}, remaining: 10s }}"
-        )
+        format!("{:?}", leadership.view()),
+        format!("LeadershipView {fields}")
     );
 }
