@@ -138,6 +138,7 @@ fn every_create_of_a_life_is_another_record() {
     bench.wake(2.0);
     bench.swap_fails(2.1, Ambiguous);
     bench.wake(4.0);
+    assert_eq!(bench.election().last_create_second(), Some(2), "a model asks");
     expect![[r#"
         0.1s: Claim failed, ambiguous
             wait until 2s
@@ -158,6 +159,7 @@ fn every_create_of_a_life_is_another_record() {
 fn acquisitions_differ_also_at_the_end_of_the_transitions() {
     let mut bench = Bench::knowing(config(), present(5, "b/15@0#9223372036854775807"));
     bench.wake(15.0);
+    assert_eq!(bench.election().last_create_second(), None, "no create");
     bench.done(15.1, 6);
     expect![[r#"
         15s: wake
