@@ -19,6 +19,7 @@ mod own_lease;
 mod pending;
 mod rival_lease;
 mod schedules;
+mod step_down;
 mod store;
 mod who;
 mod writing;
