@@ -68,10 +68,14 @@
 
 mod annotation;
 mod config;
+mod config_map;
 mod connection;
+mod creation;
 mod endpoints;
 mod failure;
+mod lease;
 mod lock_ref;
+mod lock_type;
 mod names;
 mod object;
 mod once;
@@ -82,8 +86,10 @@ mod told;
 mod watch;
 mod wire;
 
+pub use config_map::ConfigMapLock;
 pub use connection::KubeConnection;
 pub use endpoints::EndpointsLock;
+pub use lease::LeaseLock;
 pub use lock_ref::LockRef;
 pub use setup::SetupError;
 
