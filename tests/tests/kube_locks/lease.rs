@@ -70,12 +70,13 @@ async fn a_lease_at_its_last_transition_is_taken_over_and_goes_on() -> TestResul
     stage.door.put(dead.to_json().as_str()).await?;
     for transitions in [1, 2] {
         let candidate = Candidate::start(Arc::clone(&stage.lock), "a")?;
-        candidate.leads(LEASE + SOON).await?;
+        let leadership = candidate.leads(LEASE + SOON).await?;
         let now = held(&*stage.lock).await?;
         assert_eq!(
             (&*now.holder_identity, now.leader_transitions),
             ("a", transitions)
         );
+        drop(leadership);
         within(SOON, "the end of the election", candidate.handle.shutdown()).await?;
     }
     Ok(())
@@ -100,9 +101,10 @@ async fn a_lease_without_a_holder_is_taken_at_once() -> TestResult {
         let stage = Stage::new(Kind::Lease, "free").await?;
         stage.door.create(json!({"spec": spec})).await?;
         let candidate = Candidate::unhurried(Arc::clone(&stage.lock), "a")?;
-        candidate.leads(SOON).await?;
+        let leadership = candidate.leads(SOON).await?;
         let now = held(&*stage.lock).await?;
         assert_eq!(now.leader_transitions, transitions, "{spec}");
+        drop(leadership);
         candidate.handle.shutdown().await?;
     }
     Ok(())
@@ -208,14 +210,15 @@ async fn a_lease_is_handed_over_between_client_go_and_this_elector() -> TestResu
     sleep(LEASE * 2).await;
     assert!(!ours.handle.is_leader(), "client-go renews");
     first.terminate()?;
-    ours.leads(limit).await?;
+    let leadership = ours.leads(limit).await?;
     assert_eq!(held(&*stage.lock).await?.holder_identity, "rust");
 
     let mut second = go("go-2")?;
     let seen = second.wait_for(Said::NewLeader, limit)?;
     assert_eq!(seen.identity, "rust");
     sleep(LEASE * 2).await;
-    assert!(ours.handle.is_leader(), "this one renews");
+    assert!(leadership.is_valid(), "this one renews");
+    drop(leadership);
     ours.handle.shutdown().await?;
     second.wait_for(Said::StartedLeading, limit)?;
     assert_eq!(held(&*stage.lock).await?.holder_identity, "go-2");

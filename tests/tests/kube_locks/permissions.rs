@@ -45,10 +45,12 @@ async fn the_rules_of_the_readme_are_enough() -> TestResult {
         };
         within(SOON, "the rules to be known", known).await;
         let leader = Candidate::start(Arc::clone(&lock), "a")?;
-        let first = leader.leads(SOON).await?.token();
+        let leadership = leader.leads(SOON).await?;
+        let first = leadership.token();
         let follower = Candidate::start(lock, "b")?;
         sleep(LEASE).await;
-        assert!(leader.handle.is_leader() && !follower.handle.is_leader());
+        assert!(leadership.is_valid() && !follower.handle.is_leader());
+        drop(leadership);
         leader.handle.shutdown().await?;
         assert!(follower.leads(SOON).await?.token() > first);
         follower.handle.shutdown().await?;
