@@ -55,9 +55,9 @@ pub(crate) struct DemoArgs {
 #[derive(Debug, clap::Args)]
 #[command(after_help = RUN_AFTER_HELP)]
 pub(crate) struct RunArgs {
-    /// The lock, one for all candidates: etcd://HOST:PORT[,HOST:PORT…]/KEY or endpoints:NAMESPACE/NAME
+    /// The lock, one for all candidates: etcd://HOST:PORT[,HOST:PORT…]/KEY, or leases:, configmaps: or endpoints:NAMESPACE/NAME
     ///
-    /// An Endpoints object is that of the cluster which KUBECONFIG, ~/.kube/config or, in a pod, the service account names.
+    /// An object of Kubernetes is that of the cluster which KUBECONFIG, ~/.kube/config or, in a pod, the service account names.
     #[arg(long)]
     pub(crate) lock: LockArg,
 
