@@ -15,7 +15,7 @@ use crate::object::{METADATA_ONLY, ObjectLock, Resource};
 use crate::setup::SetupError;
 use crate::{annotation, watch};
 
-const ENDPOINTS: Resource = Resource {
+pub(crate) const ENDPOINTS: Resource = Resource {
     api: "/api/v1",
     api_version: "v1",
     kind: "Endpoints",

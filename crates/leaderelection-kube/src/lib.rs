@@ -41,6 +41,8 @@
 //!   verbs: ["create"]
 //! ```
 //!
+//! `create` of `events`, too, where an [`EventRecorder`] is to tell there who became leader and who stopped leading.
+//!
 //! # What the annotation may hold
 //!
 //! An object without the annotation has no record and may be taken at once. An annotation that is there and is no record,
@@ -70,6 +72,7 @@ mod annotation;
 mod config;
 mod connection;
 mod endpoints;
+mod events;
 mod failure;
 mod lock_ref;
 mod names;
@@ -84,6 +87,7 @@ mod wire;
 
 pub use connection::KubeConnection;
 pub use endpoints::EndpointsLock;
+pub use events::{EventRecorder, EventRecording};
 pub use lock_ref::LockRef;
 pub use setup::SetupError;
 

@@ -17,7 +17,7 @@ use crate::wire::Object;
 pub(crate) const LARGEST_ANSWER: usize = 4 << 20;
 
 /// Whom the apiserver notes in `managedFields` as the one who wrote the record.
-const FIELD_MANAGER: &str = "leaderelection";
+pub(crate) const FIELD_MANAGER: &str = "leaderelection";
 
 /// Metadata alone: what else an object holds never goes over the wire.
 pub(crate) const METADATA_ONLY: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
