@@ -124,7 +124,7 @@ async fn ours_are_those_of_client_go_field_by_field() -> TestResult {
     let messages: Vec<_> = ours.iter().map(|event| &event["message"]).collect();
     assert_eq!(messages, ["someone became leader", "someone stopped leading"]);
 
-    // v0.23 does not name the reporting component yet.
+    // v0.23 does not name the reporting component yet, and tells of an end only when a renewal fails.
     let go = by_go(server, "events-go-endpoints", |kubeconfig, namespace| {
         GoContender::endpoints(kubeconfig, namespace, NAME, "someone")
     })?;
@@ -133,7 +133,7 @@ async fn ours_are_those_of_client_go_field_by_field() -> TestResult {
         assert_eq!(event["reportingComponent"].take(), "");
         event["reportingComponent"] = COMPONENT.into();
     }
-    assert_eq!(ours, theirs);
+    assert_eq!(ours[..1], theirs);
 
     // Today's knows another kind of object.
     let go = by_go(server, "events-go-lease", |kubeconfig, namespace| {
@@ -291,11 +291,7 @@ async fn who_may_not_write_them_leads_and_releases_all_the_same_and_is_told_once
     let mut leader = run(&server.kubeconfig_for(server.restricted_token())?, &namespace)?;
     leader.started()?;
     let line = leader.logged("an Event could not be written")?.text;
-    assert!(
-        line.contains(r#"User "restricted" cannot create resource "events""#)
-            || line.contains("cannot create resource"),
-        "{line}"
-    );
+    assert!(line.contains("cannot create resource"), "{line}");
     leader.send(Signal::TERM)?;
     assert!(leader.exited()?.success());
     let log = leader.logged_so_far();
