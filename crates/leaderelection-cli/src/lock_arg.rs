@@ -7,6 +7,10 @@ use std::sync::Arc;
 
 use leaderelection::ResourceLock;
 
+#[cfg(feature = "kube")]
+use crate::events;
+use crate::events::Recorder;
+
 /// A lock as the command line names it.
 #[derive(Debug, Clone)]
 pub(crate) enum LockArg {
@@ -104,18 +108,40 @@ impl FromStr for LockArg {
 }
 
 impl LockArg {
-    /// Makes the lock. Whether its store answers shows later.
-    pub(crate) async fn open(self) -> Result<Arc<dyn ResourceLock>, String> {
+    /// Whether its store has Kubernetes' Events.
+    pub(crate) fn has_events(&self) -> bool {
         match self {
             #[cfg(feature = "etcd")]
-            Self::Etcd(url) => open_etcd(&url).await.map_err(|error| error.to_string()),
+            Self::Etcd(_) => false,
+            #[cfg(feature = "kube")]
+            Self::Kube(_) => true,
+        }
+    }
+
+    /// Makes the lock. Whether its store answers shows later.
+    pub(crate) async fn open(self) -> Result<Opened, String> {
+        match self {
+            #[cfg(feature = "etcd")]
+            Self::Etcd(url) => match open_etcd(&url).await {
+                Ok(lock) => Ok(Opened { lock, recorder: None }),
+                Err(error) => Err(error.to_string()),
+            },
             #[cfg(feature = "kube")]
             Self::Kube(object) => match leaderelection_kube::KubeConnection::infer().await {
-                Ok(connection) => Ok(connection.lock(&object)),
+                Ok(connection) => Ok(Opened {
+                    lock: connection.lock(&object),
+                    recorder: Some(Recorder::new(&connection, &object, events::COMPONENT)),
+                }),
                 Err(error) => Err(error.to_string()),
             },
         }
     }
+}
+
+/// A lock that is open, and who can write Events about it.
+pub(crate) struct Opened {
+    pub(crate) lock: Arc<dyn ResourceLock>,
+    pub(crate) recorder: Option<Recorder>,
 }
 
 #[cfg(feature = "etcd")]

@@ -10,6 +10,9 @@ use crate::setup::SetupError;
 /// What the apiserver allows (`FieldManagerMaxLength` in `apimachinery/pkg/apis/meta/v1/validation`).
 const LONGEST_FIELD_MANAGER: usize = 128;
 
+/// In whose name everything is written unless the user says another.
+pub(crate) const FIELD_MANAGER: &str = "leaderelection";
+
 #[derive(Clone)]
 pub(crate) struct Creation {
     labels: Map<String, Value>,
@@ -23,7 +26,7 @@ impl Default for Creation {
         Self {
             labels: Map::new(),
             owners: Vec::new(),
-            field_manager: "leaderelection".to_owned(),
+            field_manager: FIELD_MANAGER.to_owned(),
         }
     }
 }

@@ -47,6 +47,8 @@
 //!   verbs: ["create"]
 //! ```
 //!
+//! `create` of `events`, too, where an [`EventRecorder`] is to tell there who became leader and who stopped leading.
+//!
 //! # What an object is created with
 //!
 //! Every lock has `with_labels` and `with_owner_reference`, for the object if the lock is what creates it; and
@@ -94,6 +96,7 @@ mod config_map;
 mod connection;
 mod creation;
 mod endpoints;
+mod events;
 mod failure;
 mod lease;
 mod lock_ref;
@@ -111,6 +114,7 @@ mod wire;
 pub use config_map::ConfigMapLock;
 pub use connection::KubeConnection;
 pub use endpoints::EndpointsLock;
+pub use events::{EventRecorder, EventRecording};
 pub use lease::LeaseLock;
 pub use lock_ref::LockRef;
 pub use setup::SetupError;

@@ -39,7 +39,7 @@ pub(crate) struct Resource {
     pub(crate) write: fn(&mut Draft, &LeaderElectionRecord) -> Result<(), String>,
 }
 
-fn resource(kind: Kind) -> &'static Resource {
+pub(crate) fn resource(kind: Kind) -> &'static Resource {
     match kind {
         Kind::Leases => &lease::LEASES,
         Kind::Endpoints => &endpoints::ENDPOINTS,

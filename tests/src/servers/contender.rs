@@ -44,6 +44,11 @@ impl Contender {
         self
     }
 
+    /// Writes Events about the election in the name of that component, by client-go's own recorder.
+    pub fn events(self, component: &str) -> Self {
+        self.flag("--events", component)
+    }
+
     /// Another kind of lock: `endpoints`, `configmaps`, `leases`, `endpointsleases` or `configmapsleases`, which only the
     /// old client-go behind [`GoContender::endpoints`] knows.
     pub fn lock(self, kind: &str) -> Self {
