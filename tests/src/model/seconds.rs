@@ -7,8 +7,8 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use leaderelection::LeaderElectionRecord;
 use leaderelection::election::Shift;
+use leaderelection::{LeaderElectionRecord, MonoTime};
 
 use super::store::WALL;
 use super::world::World;
@@ -23,6 +23,16 @@ struct Renamed {
 
 /// Prepares all records of a world for `shift`, so that those that differ before it differ after it as well.
 pub(super) fn close_ranks(world: &mut World, shift: &Shift) {
+    // What a machine has just written still says when its term began: forget that first, or a retry differs from what it
+    // repeats.
+    let still = Shift {
+        now: MonoTime::ZERO,
+        version: 0,
+        seconds: 0,
+        transitions: 0,
+        ..*shift
+    };
+    world.for_each_record(|record| still.shared_record(record));
     let mut all: Vec<Renamed> = Vec::new();
     world.for_each_record(|record| {
         if record.renew_time.is_some() && all.iter().all(|known| known.from != *record) {
@@ -62,9 +72,9 @@ pub(super) fn close_ranks(world: &mut World, shift: &Shift) {
             "more old records than the model has seconds for: {:?}",
             this.from
         );
-        set(&mut this.image, second);
         let mut to = LeaderElectionRecord::clone(&this.from);
         set(&mut to, second + shift.seconds);
+        this.image = shift.record(&to);
         if to != *this.from {
             this.to = Some(Arc::new(to));
         }
@@ -78,13 +88,12 @@ pub(super) fn close_ranks(world: &mut World, shift: &Shift) {
 }
 
 fn differ_in_age_alone(one: &LeaderElectionRecord, other: &LeaderElectionRecord) -> bool {
-    let begins = |record: &LeaderElectionRecord| record.acquire_time == record.renew_time;
     one.holder_identity == other.holder_identity
         && one.lease_duration_seconds == other.lease_duration_seconds
         && one.leader_transitions == other.leader_transitions
-        && begins(one) == begins(other)
 }
 
+/// Where nothing was renewed since it was acquired, that stays so.
 fn set(record: &mut LeaderElectionRecord, second: i64) {
     let time: Option<DateTime<Utc>> = DateTime::from_timestamp(second, 0);
     if record.acquire_time == record.renew_time {
