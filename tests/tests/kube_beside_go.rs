@@ -90,7 +90,9 @@ fn released_it_goes_back_and_forth_and_no_two_are_at_work_at_once() -> TestResul
             Side::Go => GO_LOOKS + BUSY,
         };
         assert!(limit < (lease - RETRY).as_millis() as f64);
-        assert!(change.from_signal < limit, "was it released? {change:?}");
+        // client-go loses its release where a renewal of its own is on its way: docs/INTEROP.md.
+        let in_time = change.from_signal < limit || change.release_lost;
+        assert!(in_time, "was it released? {change:?}");
     }
     // Every change was an acquisition, and each added one: nobody else led in between.
     assert_eq!(stage.transitions_when_free()?, changes.len() as u64);
@@ -187,7 +189,7 @@ fn holds(holder: Side) -> Result<String, Box<dyn Error>> {
     let expected: &[&str] = if holder == Side::Ours { &["patch"] } else { &[] };
     assert_eq!(verbs, expected, "all that ours sent in {HOLD:?}");
     leader.ask_to_stop()?;
-    let ended = leader.stopped()?;
+    let ended = leader.stopped()?.work_ended;
     Ok(format!(
         "  {holder:?}: {renewals} renewals in {HOLD:?}, at work for {:.1} s; followers wrote nothing, ours sent nothing at all",
         ended.since(began) / 1e3

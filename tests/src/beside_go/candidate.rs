@@ -21,6 +21,16 @@ pub(super) enum Process {
     Go(Box<GoContender>),
 }
 
+/// How a leader ended that was asked to.
+#[derive(Debug, Clone, Copy)]
+pub struct Stopped {
+    /// When its work ended.
+    pub work_ended: Moment,
+    /// Whether it says itself that it could not release, as client-go v0.23 does when a renewal of its own, cancelled but
+    /// already on its way, lands before the release: that is a conflict, and it does not try again.
+    pub release_lost: bool,
+}
+
 impl Candidate {
     pub(super) fn new(process: Process, identity: String) -> Self {
         Self {
@@ -113,16 +123,16 @@ impl Candidate {
         Ok(asked)
     }
 
-    /// Waits until a leader that was asked to stop is gone, and says when its work ended.
+    /// Waits until a leader that was asked to stop is gone.
     ///
     /// # Errors
     /// When it does not, or not well.
-    pub fn stopped(mut self) -> Result<Moment> {
-        let (ended, status) = match &mut self.process {
+    pub fn stopped(mut self) -> Result<Stopped> {
+        let (work_ended, status, release_lost) = match &mut self.process {
             Process::Ours(ours) => {
                 let line = ours.said("worked ")?.text;
                 let ended = worked(&line).ok_or_else(|| format!("no line of the work: {line:?}"))?;
-                (ended, ours.exited()?)
+                (ended, ours.exited()?, false)
             }
             Process::Go(go) => {
                 let event = go.wait_for(Said::WorkEnded, LIMIT)?;
@@ -130,13 +140,17 @@ impl Candidate {
                     monotonic: event.monotonic,
                     wall: event.at,
                 };
-                (ended, go.wait_for_end(LIMIT)?)
+                let status = go.wait_for_end(LIMIT)?;
+                (ended, status, go.log_tail().contains("Failed to release"))
             }
         };
         if !status.success() {
             return Err(format!("{} was asked to stop and ended with {status}", self.identity).into());
         }
-        Ok(ended)
+        Ok(Stopped {
+            work_ended,
+            release_lost,
+        })
     }
 
     /// Kills a leader with SIGKILL, and says when its work was seen to be dead.

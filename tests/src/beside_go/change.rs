@@ -19,6 +19,8 @@ pub struct Change {
     pub without_work: f64,
     /// Milliseconds from the arrival of the last renewal, as the server logged it, until the next works.
     pub from_renewal: f64,
+    /// Whether the leader was asked to release and says that it could not.
+    pub release_lost: bool,
 }
 
 /// Hands over by release, from each of `sides` to the next; the first is already the leader.
@@ -73,12 +75,13 @@ fn chain(
             .into());
         }
         let from = leader.side();
-        let (asked, ended) = if kill {
+        let (asked, ended, release_lost) = if kill {
             let asked = Moment::now();
-            (asked, leader.killed()?)
+            (asked, leader.killed()?, false)
         } else {
             let asked = leader.ask_to_stop()?;
-            (asked, leader.stopped()?)
+            let stopped = leader.stopped()?;
+            (asked, stopped.work_ended, stopped.release_lost)
         };
         let writes = stage.writes(from)?.into_iter();
         let renewed = writes.filter(|at| *at <= ended.wall).max();
@@ -89,6 +92,7 @@ fn chain(
             from_signal: works.since(asked),
             without_work: works.since(ended),
             from_renewal: works.since_wall(renewed.ok_or("the leader wrote nothing")?),
+            release_lost,
         });
         leader = next;
     }

@@ -8,7 +8,7 @@ mod stage;
 use std::process::ExitCode;
 use std::time::Duration;
 
-pub use candidate::Candidate;
+pub use candidate::{Candidate, Stopped};
 pub use change::{Change, by_kill, by_release, row};
 pub use stage::Stage;
 

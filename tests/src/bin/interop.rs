@@ -16,7 +16,7 @@ use leaderelection_tests::servers::KubeApiserver;
 /// Of each direction of each way.
 const ROUNDS: usize = 20;
 /// Elections sleep most of the time.
-const AT_ONCE: usize = 8;
+const AT_ONCE: usize = 16;
 
 fn main() -> ExitCode {
     beside_go::main("interop", |numbers| {

@@ -16,7 +16,7 @@ pub(super) fn changes(way: Way, changes: &[Change]) -> Vec<String> {
         }
         // At the signal the last renewal was a retry period old, at most: who waits the lease out takes longer than this.
         let [lease, _, retry] = LONG.map(|duration| duration.as_secs_f64() * 1e3);
-        if way == Way::Release && change.from_signal >= lease - retry {
+        if way == Way::Release && change.from_signal >= lease - retry && !change.release_lost {
             problems.push(format!("as if nothing had been released: {change:?}"));
         }
     }
@@ -48,6 +48,7 @@ mod tests {
         from_signal: 4_000.0,
         without_work: 3_990.0,
         from_renewal: 4_100.0,
+        release_lost: false,
     };
 
     fn problem(way: Way, change: Change) -> Option<String> {
@@ -76,6 +77,11 @@ mod tests {
         };
         assert!(problem(Way::Release, late).is_some_and(|problem| problem.starts_with("as if nothing")));
         assert_eq!(problem(Way::Kill, late), None);
+        let lost = Change {
+            release_lost: true,
+            ..late
+        };
+        assert_eq!(problem(Way::Release, lost), None, "its own flaw");
     }
 
     #[test]

@@ -6,8 +6,8 @@ use super::{HOLD, Outcome, Pairing, Seen, Way};
 use crate::beside_go::{Change, Side};
 
 const HEAD: &str = "\
-| client-go, object | lead | rounds | two at work, or robbed | least | median | worst |
-|---|---|---|---|---|---|---|
+| client-go, object | lead | rounds | two at work, or robbed | release lost | least | median | worst |
+|---|---|---|---|---|---|---|---|
 ";
 
 /// A row for each direction of each way of each pairing.
@@ -33,7 +33,7 @@ pub fn table(outcomes: &[Outcome]) -> String {
                     // A write to a string does not fail.
                     let _ = writeln!(
                         rows,
-                        "| {pairing} | {} | {} | {robbed} | | | |",
+                        "| {pairing} | {} | {} | {robbed} | | | | |",
                         lead(way, Side::Ours),
                         rounds.len()
                     );
@@ -41,7 +41,7 @@ pub fn table(outcomes: &[Outcome]) -> String {
                 Err(_) => {
                     let _ = writeln!(
                         rows,
-                        "| {pairing} | {} | broken off | | | | |",
+                        "| {pairing} | {} | broken off | | | | | |",
                         lead(way, Side::Ours)
                     );
                 }
@@ -58,7 +58,13 @@ fn direction(pairing: Pairing, way: Way, from: Side, changes: &[Change]) -> Stri
         Way::Kill => change.from_renewal,
         Way::Release | Way::Hold(_) => change.from_signal,
     });
-    row(pairing, &lead(way, from), both, took)
+    let lost = such.iter().filter(|change| change.release_lost).count();
+    let lost = if way == Way::Release {
+        lost.to_string()
+    } else {
+        String::new()
+    };
+    row(pairing, &lead(way, from), [&both.to_string(), &lost], took)
 }
 
 fn lead(way: Way, from: Side) -> String {
@@ -74,16 +80,16 @@ fn lead(way: Way, from: Side) -> String {
     }
 }
 
-fn row(pairing: Pairing, lead: &str, wrong: usize, milliseconds: impl Iterator<Item = f64>) -> String {
+fn row(pairing: Pairing, lead: &str, wrong: [&str; 2], milliseconds: impl Iterator<Item = f64>) -> String {
     let mut sorted: Vec<f64> = milliseconds.collect();
     sorted.sort_by(f64::total_cmp);
     let at = |index: usize| {
         let seconds = sorted.get(index).map(|milliseconds| milliseconds / 1e3);
         seconds.map_or_else(|| "–".to_owned(), |seconds| format!("{seconds:.3} s"))
     };
-    let rounds = sorted.len();
+    let (rounds, [both, lost]) = (sorted.len(), wrong);
     format!(
-        "| {pairing} | {lead} | {rounds} | {wrong} | {} | {} | {} |\n",
+        "| {pairing} | {lead} | {rounds} | {both} | {lost} | {} | {} | {} |\n",
         at(0),
         at(rounds.saturating_sub(1) / 2),
         at(rounds.saturating_sub(1))
@@ -102,6 +108,7 @@ mod tests {
             from_signal: milliseconds,
             without_work,
             from_renewal: milliseconds + 1_000.0,
+            release_lost: from == Side::Go,
         };
         let changes = vec![
             change(Side::Ours, 700.0, 1.0),
@@ -124,9 +131,9 @@ mod tests {
         assert_eq!(
             table(&outcomes).strip_prefix(HEAD).unwrap(),
             "\
-| 0.23.17, endpoints | ours released, Go's next | 2 | 0 | 0.700 s | 0.700 s | 2.100 s |
-| 0.23.17, endpoints | Go's released, ours next | 1 | 1 | 0.020 s | 0.020 s | 0.020 s |
-| 0.23.17, endpoints | ours killed, Go's next | broken off | | | | |
+| 0.23.17, endpoints | ours released, Go's next | 2 | 0 | 0 | 0.700 s | 0.700 s | 2.100 s |
+| 0.23.17, endpoints | Go's released, ours next | 1 | 1 | 1 | 0.020 s | 0.020 s | 0.020 s |
+| 0.23.17, endpoints | ours killed, Go's next | broken off | | | | | |
 "
         );
     }

@@ -312,6 +312,11 @@ impl GoContender {
         self.running()?.cont()
     }
 
+    /// The end of what client-go logged, until it is killed.
+    pub fn log_tail(&self) -> String {
+        self.process.as_ref().map(Process::log_tail).unwrap_or_default()
+    }
+
     /// The process id, until it is killed.
     pub fn pid(&self) -> Option<u32> {
         self.process.as_ref().map(Process::id)
@@ -336,10 +341,6 @@ impl GoContender {
             said: said.join(", "),
             log: self.log_tail(),
         }
-    }
-
-    fn log_tail(&self) -> String {
-        self.process.as_ref().map(Process::log_tail).unwrap_or_default()
     }
 }
 
