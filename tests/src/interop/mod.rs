@@ -177,8 +177,17 @@ fn one(server: &KubeApiserver, program: &Path, pairing: Pairing, way: Way, round
             (Seen::Changes(changes), count)
         }
         Way::Hold(side) => {
-            let held = (0..rounds).map(|_| hold(&mut stage, side, HOLD));
-            (Seen::Held(held.collect::<Result<_>>()?), rounds.saturating_sub(1))
+            let mut held = Vec::new();
+            for _ in 0..rounds {
+                let round = hold(&mut stage, side, HOLD)?;
+                let robbed = !round.robbed_by.is_empty();
+                held.push(round);
+                if robbed {
+                    // Somebody else leads, and nothing that follows would mean anything.
+                    return Ok(Seen::Held(held));
+                }
+            }
+            (Seen::Held(held), rounds.saturating_sub(1))
         }
     };
     // Each acquisition but the first adds one: nobody else led, also where no note says so.
