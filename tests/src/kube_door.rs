@@ -54,7 +54,8 @@ impl Kind {
         }
     }
 
-    fn api(self) -> &'static str {
+    /// How the path of one begins.
+    pub fn api(self) -> &'static str {
         match self {
             Self::Endpoints | Self::ConfigMap => "/api/v1",
             Self::Lease => "/apis/coordination.k8s.io/v1",

@@ -53,8 +53,8 @@ struct Fields<'a> {
     lease_transitions: Option<&'a RawValue>,
 }
 
-/// Without a holder, not even an empty one, and without times there is no record: nobody has led by this Lease, and nobody
-/// has released it.
+/// Without a holder, not even an empty one, without times and transitions there is no record: nobody has led by this Lease.
+/// The transitions alone are what the Java client leaves when it releases, and they are kept (SAFETY 15).
 fn read(object: &Object<'_>, version: Version) -> Observation {
     let content = match object.spec {
         None => Content::Empty,
@@ -70,7 +70,13 @@ fn read(object: &Object<'_>, version: Version) -> Observation {
 
 fn record(spec: &RawValue) -> Result<Content, String> {
     let fields: Fields<'_> = serde_json::from_str(spec.get()).map_err(|error| error.to_string())?;
-    if fields.holder_identity.is_none() && fields.acquire_time.is_none() && fields.renew_time.is_none() {
+    let led = [
+        fields.holder_identity,
+        fields.acquire_time,
+        fields.renew_time,
+        fields.lease_transitions,
+    ];
+    if led.iter().all(Option::is_none) {
         return Ok(Content::Empty);
     }
     let json = serde_json::to_vec(&fields).map_err(|error| error.to_string())?;
@@ -170,13 +176,13 @@ mod tests {
     }
 
     #[test]
-    fn without_holder_and_times_there_is_no_record() {
+    fn without_holder_times_and_transitions_there_is_no_record() {
         for spec in [
             "",
             r#","spec":null"#,
             r#","spec":{}"#,
             r#","spec":{"holderIdentity":null,"acquireTime":null}"#,
-            r#","spec":{"leaseDurationSeconds":15,"leaseTransitions":3}"#,
+            r#","spec":{"leaseDurationSeconds":15,"leaseTransitions":null}"#,
             r#","spec":{"strategy":"OldestEmulationVersion","preferredHolder":"b"}"#,
         ] {
             assert_eq!(content(spec), Content::Empty, "{spec}");

@@ -89,6 +89,8 @@ async fn a_lease_without_a_holder_is_taken_at_once() -> TestResult {
     for (spec, transitions) in [
         (json!({}), 1),
         (json!({"leaseDurationSeconds": 3600}), 1),
+        // As the Java client releases.
+        (json!({"leaseDurationSeconds": 3600, "leaseTransitions": 6}), 7),
         (
             json!({"holderIdentity": "", "renewTime": time, "leaseTransitions": 6, "leaseDurationSeconds": 3600}),
             7,

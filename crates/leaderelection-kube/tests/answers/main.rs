@@ -5,6 +5,7 @@
 
 mod fake;
 mod kinds;
+mod others;
 mod refusals;
 mod requests;
 mod watching;

@@ -30,7 +30,7 @@ type Options struct {
 
 func parse(locks []string) Options {
 	var o Options
-	flag.StringVar(&o.Lock, "lock", locks[0], "kind of lock: "+strings.Join(locks, ", "))
+	flag.StringVar(&o.Lock, "lock-kind", locks[0], "kind of lock: "+strings.Join(locks, ", "))
 	flag.StringVar(&o.Kubeconfig, "kubeconfig", "", "kubeconfig `file`")
 	flag.StringVar(&o.Server, "server", "", "`URL` of the API server; overrides the kubeconfig's")
 	flag.StringVar(&o.Token, "token", "", "bearer token; overrides the kubeconfig's")
@@ -57,7 +57,7 @@ func parse(locks []string) Options {
 	}
 	switch {
 	case !known:
-		refuse("--lock %q is none of %s", o.Lock, strings.Join(locks, ", "))
+		refuse("--lock-kind %q is none of %s", o.Lock, strings.Join(locks, ", "))
 	case o.Name == "":
 		refuse("--name is required")
 	case o.Identity == "":

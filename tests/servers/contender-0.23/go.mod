@@ -1,4 +1,4 @@
-module leaderelection/tests/servers/contender-endpoints
+module leaderelection/tests/servers/contender-0.23
 
 go 1.22
 

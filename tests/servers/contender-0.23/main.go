@@ -1,4 +1,5 @@
-// Command contender-endpoints stands in an election with client-go v0.23.17, the last that has the Endpoints lock.
+// Command contender-0.23 stands in an election with client-go v0.23.17, the last that has the locks on Endpoints and
+// ConfigMaps.
 package main
 
 import (
