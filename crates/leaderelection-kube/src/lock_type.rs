@@ -41,7 +41,11 @@ macro_rules! lock_type {
             /// Adds an owner that the object is created with, so that Kubernetes deletes it when the last of its owners is
             /// gone. It has to be in the same namespace, or in none. An object that exists keeps its own owners.
             ///
-            /// Not a pod that may lead: the record would be deleted with it while another leads (SAFETY 18).
+            /// Only an owner that outlives every candidate, such as a ConfigMap or an object of your own: never a candidate's
+            /// pod, nor their ReplicaSet, Deployment or StatefulSet. Kubernetes deletes the record as soon as the owner is gone,
+            /// also while a candidate leads, and then two may lead (SAFETY 18). An owner whose uid no longer exists, or that is
+            /// in another namespace, counts as gone from the start. Where it says `blockOwnerDeletion`, a cluster may ask for the
+            /// permission to update the owner's finalizers, and refuse to create the object without it.
             ///
             /// # Errors
             /// When a field that a reference needs is empty, or a second one is to be the controller.

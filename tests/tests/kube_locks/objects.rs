@@ -87,8 +87,8 @@ async fn what_others_keep_on_the_object_survives_every_write() -> TestResult {
 
 fn owner(name: &str) -> OwnerReference {
     OwnerReference {
-        api_version: "apps/v1".to_owned(),
-        kind: "Deployment".to_owned(),
+        api_version: "v1".to_owned(),
+        kind: "ConfigMap".to_owned(),
         name: name.to_owned(),
         uid: format!("uid-of-{name}"),
         controller: (name == "first").then_some(true),
@@ -132,7 +132,7 @@ async fn an_object_is_made_with_labels_owners_and_in_the_name_that_were_chosen()
             Some(&json!({"app.kubernetes.io/name": "mine", "empty": ""})),
             "{kind:?}"
         );
-        let reference = |name: &str| json!({"apiVersion": "apps/v1", "kind": "Deployment", "name": name, "uid": format!("uid-of-{name}")});
+        let reference = |name: &str| json!({"apiVersion": "v1", "kind": "ConfigMap", "name": name, "uid": format!("uid-of-{name}")});
         let mut first = reference("first");
         first["controller"] = true.into();
         assert_eq!(

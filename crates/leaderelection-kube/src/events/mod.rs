@@ -35,7 +35,9 @@ const QUEUE: usize = 16;
 /// `kubectl describe` shows them below the object, and `kubectl get events` in its namespace.
 ///
 /// They are written as well as can be, and no better: one attempt for each, for at most 5 s; what comes faster than the
-/// apiserver takes it is dropped; failures are logged, the first as a warning. The election never waits for them.
+/// apiserver takes it is dropped; failures are logged, the first as a warning. The election never waits for them; but if you have
+/// made the client yourself, and it takes only so many calls at once, an Event that hangs takes one of them for 5 s: then give
+/// this a connection of its own.
 ///
 /// It needs the permission to `create` `events` in the lock's namespace, and reads the object's uid by the `get` that the lock
 /// has anyway. Where that read fails, Events have no uid, and `kubectl describe` does not find them. Unlike client-go, which
@@ -51,11 +53,12 @@ const QUEUE: usize = 16;
 /// let lock = LockRef::endpoints("my-namespace", "my-controller")?;
 /// let elector = LeaderElector::builder(kube.lock(&lock), Identity::unique()).build()?;
 /// let recording = EventRecorder::new(&kube, &lock, "my-controller").record(&elector)?;
-/// elector
+/// let ended = elector
 ///     .run(tokio::signal::ctrl_c(), |leadership| async move { leadership.stop_requested().await })
-///     .await?;
-/// // The program ends now: a moment for the last one.
+///     .await;
+/// // The program ends now, also where the election failed: a moment for the last one.
 /// recording.finish(Duration::from_secs(1)).await;
+/// ended?;
 /// # Ok(())
 /// # }
 /// ```

@@ -22,8 +22,8 @@ fn written_lease(resource_version: &str) -> String {
 
 fn owner() -> OwnerReference {
     OwnerReference {
-        api_version: "apps/v1".to_owned(),
-        kind: "Deployment".to_owned(),
+        api_version: "v1".to_owned(),
+        kind: "ConfigMap".to_owned(),
         name: "d".to_owned(),
         uid: "7".to_owned(),
         ..OwnerReference::default()
@@ -61,7 +61,7 @@ async fn what_is_asked_of_a_lease() -> TestResult {
     let _open = lock.watch().await?;
     let leases = "/apis/coordination.k8s.io/v1/namespaces/ns/leases";
     let spec = r#""spec":{"acquireTime":null,"holderIdentity":"a","leaseDurationSeconds":null,"leaseTransitions":0,"renewTime":null}"#;
-    let made = r#""labels":{"app":"x"},"name":"leader","namespace":"ns","ownerReferences":[{"apiVersion":"apps/v1","kind":"Deployment","name":"d","uid":"7"}]"#;
+    let made = r#""labels":{"app":"x"},"name":"leader","namespace":"ns","ownerReferences":[{"apiVersion":"v1","kind":"ConfigMap","name":"d","uid":"7"}]"#;
     assert_eq!(
         asked(&fake),
         [
