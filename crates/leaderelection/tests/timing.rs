@@ -151,6 +151,31 @@ fn the_worst_failover_counts_a_silent_watch_and_the_margin() {
     );
 }
 
+/// The longest that a record can say is not too long for one.
+#[test]
+fn the_longest_lease_is_that_of_the_record() {
+    let longest = s(i32::MAX.unsigned_abs().into());
+    let timing = LeaseTiming::new(longest, s(10), s(2)).unwrap();
+    assert_eq!(timing.written_seconds(), i64::from(i32::MAX));
+    let margin = timing.clone().with_rival_margin(longest).unwrap();
+    assert_eq!(margin.rival_margin(), longest);
+    assert!(timing.with_rival_margin(longest + ms(1)).is_err());
+}
+
+/// What the checks take to show an unsafe lease is what they get.
+#[cfg(feature = "unsound-variants")]
+#[test]
+fn unchecked_durations_are_those_that_were_given() {
+    let timing = LeaseTiming::unchecked(s(1), s(5), s(3), s(4));
+    let three = (
+        timing.lease_duration(),
+        timing.renew_deadline(),
+        timing.retry_period(),
+    );
+    assert_eq!(three, (s(1), s(5), s(3)));
+    assert_eq!((timing.stop_grace(), timing.attempt_timeout()), (s(4), s(3)));
+}
+
 /// SAFETY 7: a lease is never written shorter than it is held.
 #[test]
 fn parts_of_seconds_are_written_rounded_up() {

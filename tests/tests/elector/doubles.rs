@@ -82,6 +82,7 @@ async fn no_failure_of_a_lock_ends_an_election() {
                 } => {
                     assert_eq!((error.kind(), remaining), (kind, None));
                     assert!(error.to_string().contains("get of bad://lock refused"), "{error}");
+                    assert_eq!(Operation::Get.to_string(), "get");
                     gets += 1;
                 }
                 Event::CallFailed {

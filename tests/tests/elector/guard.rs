@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use async_trait::async_trait;
-use leaderelection::{Clock, LeaderElector, LossReason, MonoTime, PausedClock};
+use leaderelection::{Clock, ElectionError, LeaderElector, LossReason, MonoTime, PausedClock};
+use leaderelection_conformance::{FaultLock, Partition};
 use leaderelection_memory::MemoryLock;
 
-use crate::{candidate, ms, s, sleep};
+use crate::{candidate, ms, s, since, sleep};
 
 /// The paused clock, and an offset by which it can be moved without any timer noticing: a machine that slept, or a runtime
 /// that was starved.
@@ -42,7 +43,7 @@ async fn a_clock_that_jumped_ends_the_leadership_at_the_next_question() {
     let handle = elector.spawn().unwrap();
     let leadership = handle.leadership().await.unwrap();
     let view = leadership.view();
-    assert_eq!(leadership.remaining(), s(10));
+    assert_eq!((leadership.remaining(), view.remaining()), (s(10), s(10)));
 
     clock.0.fetch_add(9_999_999_999, Ordering::SeqCst);
     assert!(leadership.is_valid() && view.is_valid() && handle.is_leader());
@@ -55,6 +56,21 @@ async fn a_clock_that_jumped_ends_the_leadership_at_the_next_question() {
     assert!(!leadership.is_valid() && !view.is_valid() && !handle.is_leader());
     assert_eq!((leadership.remaining(), view.remaining()), (s(0), s(0)));
     leadership.lost().await;
+}
+
+/// Go's health check by the nanosecond: a lease duration and the tolerance after the last renewal's send, it is overdue.
+#[tokio::test(start_paused = true)]
+async fn health_ends_with_the_tolerance() {
+    let clock = JumpingClock::default();
+    let elector = LeaderElector::builder(MemoryLock::new(), "a").clock(clock.clone());
+    let handle = elector.build().unwrap().spawn().unwrap();
+    let leadership = handle.leadership().await.unwrap();
+    let left = leadership.remaining() + s(15) - s(10) + s(20);
+    let left = i64::try_from(left.as_nanos()).unwrap();
+    clock.0.fetch_add(left - 1, Ordering::SeqCst);
+    handle.health(s(20)).unwrap();
+    clock.0.fetch_add(1, Ordering::SeqCst);
+    assert_eq!(handle.health(s(20)).unwrap_err().overdue, s(0));
 }
 
 /// On the machine's own clock, by threads that know no runtime.
@@ -101,4 +117,73 @@ async fn a_healthy_term_is_renewed_p_after_each_send() {
             leadership.remaining()
         );
     }
+}
+
+/// Nobody is told to save what can be saved, or to finish, while all is well.
+#[tokio::test(start_paused = true)]
+async fn a_healthy_term_is_neither_at_risk_nor_asked_to_stop() {
+    let faulty = FaultLock::new(MemoryLock::new());
+    let faults = faulty.faults();
+    let handle = candidate(faulty, "a").build().unwrap().spawn().unwrap();
+    let leadership = handle.leadership().await.unwrap();
+    tokio::select! {
+        () = leadership.at_risk() => unreachable!("renewed every P"),
+        () = leadership.stop_requested() => unreachable!("nobody asks"),
+        _ = leadership.lost() => unreachable!("renewed every P"),
+        () = sleep(s(61)) => {}
+    }
+    faults.partition(Partition::Full);
+    // The last renewal was sent at 60 s; at 64 s the next but one would have been due.
+    let start = PausedClock.mono();
+    leadership.at_risk().await;
+    assert!(since(start) > s(2) && since(start) <= s(3), "{:?}", since(start));
+    assert!(leadership.is_valid());
+    assert_eq!(leadership.lost().await, LossReason::DeadlineExceeded);
+    assert!(since(start) > s(8) && since(start) <= s(9), "{:?}", since(start));
+}
+
+/// With its runtime gone nobody renews any more, nor tells: the guard is over at once.
+#[test]
+fn a_leadership_does_not_outlive_its_runtime() {
+    let runtime = || {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .unwrap()
+    };
+    let first = runtime();
+    let (handle, leadership) = first.block_on(async {
+        let elector = LeaderElector::builder(MemoryLock::new(), "a").build().unwrap();
+        let handle = elector.spawn().unwrap();
+        let leadership = handle.leadership().await.unwrap();
+        (handle, leadership)
+    });
+    assert!(leadership.is_valid());
+    drop(first);
+    assert_eq!(leadership.check().unwrap_err().reason, LossReason::ElectorGone);
+    runtime().block_on(async {
+        assert_eq!(leadership.lost().await, LossReason::ElectorGone);
+        assert!(matches!(
+            handle.leadership().await,
+            Err(ElectionError::ElectorGone)
+        ));
+    });
+}
+
+/// What a person sees of a guard in a log.
+#[tokio::test(start_paused = true)]
+async fn a_guard_shows_its_token_and_what_remains() {
+    let handle = candidate(MemoryLock::new(), "a")
+        .build()
+        .unwrap()
+        .spawn()
+        .unwrap();
+    let leadership = handle.leadership().await.unwrap();
+    let (token, remaining) = (leadership.token(), leadership.remaining());
+    let fields = format!("{{ token: {token:?}, remaining: {remaining:?} }}");
+    assert_eq!(format!("{leadership:?}"), format!("Leadership {fields}"));
+    assert_eq!(
+        format!("{:?}", leadership.view()),
+        format!("LeadershipView {fields}")
+    );
 }

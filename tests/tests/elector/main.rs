@@ -14,6 +14,7 @@ mod doubles;
 mod faults;
 mod guard;
 mod run;
+mod settings;
 mod spawn;
 mod stage;
 

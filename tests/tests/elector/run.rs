@@ -290,6 +290,30 @@ async fn work_that_returns_after_its_lease_does_not_finish() {
     assert_eq!(ended, Ok(Ended::Finished(2)));
 }
 
+/// Nor is one that it returns while it may still be stopping: the lease is over, and another may lead.
+#[tokio::test(start_paused = true)]
+async fn work_that_returns_within_its_grace_does_not_finish() {
+    let lock = MemoryLock::new();
+    let timing = LeaseTiming::default().with_stop_grace(s(2)).unwrap();
+    let elector = candidate(lock.clone(), "a").timing(timing).build().unwrap();
+    let mut terms = 0;
+    let ended = elector
+        .run(pending::<()>(), |leadership| {
+            terms += 1;
+            let (lock, term) = (&lock, terms);
+            async move {
+                if term == 1 {
+                    lock.delete();
+                    leadership.lost().await;
+                    sleep(s(1)).await;
+                }
+                term
+            }
+        })
+        .await;
+    assert_eq!(ended, Ok(Ended::Finished(2)));
+}
+
 #[test]
 fn an_elector_needs_a_runtime() {
     let elector = candidate(MemoryLock::new(), "a").build().unwrap();

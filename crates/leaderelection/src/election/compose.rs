@@ -126,7 +126,7 @@ pub(super) fn renewal(
     let last = base
         .renew_time
         .filter(|_| !config.broken(Variant::TwoWritesInOneSecond))
-        .map_or(wall - 1, |time| time.timestamp());
+        .map_or(i64::MIN, |time| time.timestamp());
     // A term that has renewed through the whole of year 9999 starts over: the record must change all the same.
     let next = match wall.max(last.saturating_add(1)) {
         next if next <= LAST_SECOND => next,

@@ -28,8 +28,6 @@ pub(super) struct Shared {
 /// What handles wait for.
 #[derive(Clone, Default)]
 pub(super) struct State {
-    /// Grows with every start of a term.
-    pub(super) terms: u64,
     pub(super) leader: Option<String>,
     pub(super) end: Option<End>,
 }
@@ -158,7 +156,8 @@ impl Shared {
             untaken: Some(leadership),
         };
         self.tell(event);
-        self.state.send_modify(|state| state.terms += 1);
+        // Whoever waits for a term looks again.
+        self.state.send_modify(|_| {});
     }
 
     /// A leadership that nobody has taken has no work to wait for.

@@ -217,6 +217,15 @@ impl Bench {
         }
     }
 
+    /// The record of the oldest swap that has no answer.
+    pub(crate) fn sent_record(&self) -> &LeaderElectionRecord {
+        &self.attempts[0].record
+    }
+
+    pub(crate) fn election(&self) -> &Election {
+        &self.election
+    }
+
     pub(crate) fn take_transcript(&mut self) -> String {
         std::mem::take(&mut self.transcript).replace(own_name().as_str(), "a")
     }

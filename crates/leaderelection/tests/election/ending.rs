@@ -234,6 +234,71 @@ fn a_step_down_ends_when_another_holds() {
     .assert_eq(&bench.take_transcript());
 }
 
+/// SAFETY 14: also when the term was lost on the way: then it campaigns again, in its time.
+#[test]
+fn a_step_down_of_a_term_that_is_lost_meanwhile_ends_too() {
+    let mut bench = Bench::leading(config());
+    bench.at(1.0, Input::StepDown);
+    bench.wake(2.0);
+    bench.swap_fails(2.1, Ambiguous);
+    bench.wake(10.0);
+    bench.take_transcript();
+    bench.at(10.5, Input::WorkEnded);
+    bench.done(10.6, 2);
+    bench.wake(12.6);
+    expect![[r#"
+        10.5s: WorkEnded
+            -> swap v1 to /1@10#0, to Release
+            wait until 15.5s
+        10.6s: Release done, v2
+            (HolderChanged(None))
+            (Released)
+            wait until 12.6s
+        12.6s: wake
+            -> swap v2 to a/15@12#1, to Acquire
+            wait until 17.6s
+    "#]]
+    .assert_eq(&bench.take_transcript());
+}
+
+/// What somebody else has freed was not released by this process.
+#[test]
+fn a_record_that_another_freed_is_no_release() {
+    let mut bench = Bench::leading(config());
+    bench.at(1.0, Input::Stop);
+    bench.at(1.0, Input::WorkEnded);
+    bench.take_transcript();
+    bench.conflict(1.1, present(3, "/1@1#4"));
+    expect![[r#"
+        1.1s: Release in conflict with v3 /1@1#4
+            (HolderChanged(None))
+            ENDED
+            wait until never
+    "#]]
+    .assert_eq(&bench.take_transcript());
+}
+
+/// From the start until the work has ended, also beyond its term.
+#[test]
+fn a_candidate_is_at_work_until_its_work_has_ended() {
+    let mut bench = Bench::knowing(config(), present(5, "/1@0#3"));
+    assert!(!bench.election().is_at_work());
+    assert_eq!(
+        bench.election().known_version(),
+        Some(leaderelection::Version::new(5))
+    );
+    bench.done(0.1, 6);
+    assert!(bench.election().is_at_work());
+    bench.watch(0.2, present(7, "b/15@0#4"));
+    assert!(bench.election().is_at_work(), "it was told to stop, and has not");
+    bench.at(0.3, Input::WorkEnded);
+    assert!(!bench.election().is_at_work());
+    assert_eq!(
+        bench.election().known_version(),
+        Some(leaderelection::Version::new(7))
+    );
+}
+
 /// Work that ends by itself while it leads lets others lead.
 #[test]
 fn work_that_ends_releases() {

@@ -12,9 +12,11 @@
 )]
 
 mod bench;
+mod drawn;
 mod ending;
 mod missing;
 mod own_lease;
+mod pending;
 mod rival_lease;
 mod schedules;
 mod store;

@@ -230,6 +230,38 @@ fn a_late_claim_is_waited_out() {
     .assert_eq(&bench.take_transcript());
 }
 
+/// The same at the very end of its lease.
+#[test]
+fn a_claim_that_comes_at_its_end_is_too_late() {
+    let mut bench = Bench::knowing(strict(), absent(None));
+    bench.wake(5.0);
+    bench.take_transcript();
+    bench.done(10.0, 1);
+    expect![[r#"
+        10s: Claim done, v1
+            (HolderChanged(Some("a")))
+            (AcquiredTooLate)
+            wait until 16s
+    "#]]
+    .assert_eq(&bench.take_transcript());
+}
+
+/// A stop at the moment at which the claim is ripe starts no work, nor is it renewed once more.
+#[test]
+fn a_stop_starts_no_term() {
+    let mut bench = Bench::knowing(strict(), absent(None));
+    bench.done(0.1, 1);
+    renew(&mut bench, 2, 14, 1);
+    bench.take_transcript();
+    bench.at(16.0, Input::Stop);
+    expect![[r#"
+        16s: Stop
+            ENDED
+            wait until never
+    "#]]
+    .assert_eq(&bench.take_transcript());
+}
+
 /// An exclusive take-over is a claim too.
 #[test]
 fn an_exclusive_take_over_is_a_claim() {

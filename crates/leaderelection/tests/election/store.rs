@@ -78,6 +78,40 @@ fn a_create_at_an_old_version_starts_nothing() {
     .assert_eq(&bench.take_transcript());
 }
 
+/// SAFETY 19: nor one at the very version that the store has shown before: two terms would have one token.
+#[test]
+fn a_create_at_a_known_version_starts_nothing() {
+    let mut bench = Bench::knowing(config(), present(100, "b/15@0#3"));
+    bench.watch(1.0, absent(None));
+    bench.read(1.1, absent(None));
+    bench.take_transcript();
+    bench.done(1.2, 100);
+    expect![[r#"
+        1.2s: Acquire done, v100
+            (StoreWentBack { highest: Version(100), shown: Some(Version(100)) })
+            wait until 3s
+    "#]]
+    .assert_eq(&bench.take_transcript());
+}
+
+/// SAFETY 9 and 19: with a version that only a watch has shown goes all that was on its way.
+#[test]
+fn what_was_sent_on_a_version_from_nowhere_is_forgotten() {
+    let mut bench = Bench::knowing(config(), present(5, "b/15@0#3"));
+    bench.watch(1.0, present(1000, "/1@1#3"));
+    let equal = bench.pending(7);
+    bench.conflict(1.1, present(6, "b/15@1#3"));
+    bench.take_transcript();
+    bench.watch(1.2, equal);
+    expect![[r#"
+        1.2s: watch shows v7 a/15@1#4
+            (HolderChanged(Some("a")))
+            (SameIdentity { twin: true })
+            wait until 7.2s
+    "#]]
+    .assert_eq(&bench.take_transcript());
+}
+
 /// SAFETY 19: what only a watch has shown does not bind: the store itself does not know it.
 #[test]
 fn a_watch_that_shows_a_version_from_nowhere_blocks_nobody() {

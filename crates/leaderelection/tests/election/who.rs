@@ -128,3 +128,28 @@ fn an_equal_acquisition_proves_nothing_under_a_name_of_one_s_own_choice() {
     "#]]
     .assert_eq(&bench.take_transcript());
 }
+
+/// SAFETY 16: once the answer has told whose it is, the record is one's own, and a term that ends by its deadline is followed
+/// by another without a wait.
+#[test]
+fn a_record_that_the_answer_proves_is_not_waited_out() {
+    let shared = ElectionConfig {
+        identity: Identity::new("shared").unwrap(),
+        ..config()
+    };
+    let mut bench = Bench::knowing(shared, present(5, "/1@0#3"));
+    let equal = bench.pending(6);
+    bench.watch(0.2, equal);
+    bench.done(0.3, 6);
+    bench.wake(2.0);
+    bench.swap_fails(2.1, leaderelection::LockErrorKind::Unavailable);
+    bench.wake(10.0);
+    bench.take_transcript();
+    bench.at(10.1, leaderelection::election::Input::WorkEnded);
+    expect![[r#"
+        10.1s: WorkEnded
+            -> swap v6 to shared/15@10#5, to Acquire
+            wait until 15s
+    "#]]
+    .assert_eq(&bench.take_transcript());
+}

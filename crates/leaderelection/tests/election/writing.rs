@@ -91,6 +91,36 @@ fn transitions_start_over_where_a_lease_ends() {
     }
 }
 
+/// SAFETY 6: nor is a clock before the year 1, whose first second Go writes as no time at all.
+#[test]
+fn a_clock_before_all_years_is_not_followed() {
+    let mut bench = Bench::new(config());
+    bench.hold_wall(-70_000_000_000);
+    bench.wake(0.0);
+    bench.read(0.0, absent(None));
+    let first = chrono::DateTime::from_timestamp(-62_135_596_799, 0);
+    assert_eq!(bench.sent_record().renew_time, first);
+    assert_eq!(first.unwrap().to_string(), "0001-01-01 00:00:01 UTC");
+}
+
+/// SAFETY 12: the term's beginning stays with it, and a release has both times of its own.
+#[test]
+fn a_renewal_keeps_the_time_of_the_acquisition_and_a_release_does_not() {
+    let seconds = |bench: &Bench| {
+        let record = bench.sent_record();
+        [record.acquire_time, record.renew_time].map(|time| time.unwrap().timestamp())
+    };
+    let mut bench = Bench::knowing(config(), present(5, "b/15@0#3"));
+    bench.wake(15.0);
+    assert_eq!(seconds(&bench), [15, 15]);
+    bench.done(15.1, 6);
+    bench.wake(17.0);
+    assert_eq!(seconds(&bench), [15, 17]);
+    bench.done(17.1, 7);
+    bench.at(18.0, Input::WorkEnded);
+    assert_eq!(seconds(&bench), [18, 18]);
+}
+
 /// SAFETY 6: a success with the version that was given has renewed nothing.
 #[test]
 fn an_answer_with_the_same_version_renews_nothing() {

@@ -1,0 +1,168 @@
+//! Swaps whose outcome is not known: which may have landed, and which certainly have not (SAFETY 8, 9).
+
+use expect_test::expect;
+use leaderelection::LockErrorKind::{Ambiguous, Unavailable};
+use leaderelection::MissingRecord::ClaimThenLead;
+use leaderelection::election::{ElectionConfig, Input};
+
+use crate::bench::{Bench, absent, config, present, timing};
+
+/// SAFETY 9 and 16: what the store said that it had not written was written by somebody else, be it equal.
+#[test]
+fn a_refused_renewal_that_is_shown_all_the_same_is_a_twin_s() {
+    let mut bench = Bench::leading(config());
+    bench.wake(2.0);
+    let equal = bench.pending(2);
+    bench.swap_fails(2.1, Unavailable);
+    bench.watch(2.2, equal);
+    expect![[r#"
+        2s: wake
+            -> swap v1 to a/15@2#0, to Renew
+            wait until 4s
+        2.1s: Renew failed, unavailable
+            wait until 4s
+        2.2s: watch shows v2 a/15@2#0
+            LOST: the record was taken by "a"; gone by 2.2s
+            (SameIdentity { twin: true })
+            DROP
+            wait until 8.2s
+    "#]]
+    .assert_eq(&bench.take_transcript());
+}
+
+/// The same for a create.
+#[test]
+fn a_refused_create_that_is_shown_all_the_same_is_a_twin_s() {
+    let mut bench = Bench::knowing(config(), absent(None));
+    let equal = bench.pending(1);
+    bench.swap_fails(0.1, Unavailable);
+    bench.watch(0.2, equal);
+    expect![[r#"
+        0.1s: Acquire failed, unavailable
+            wait until 2s
+        0.2s: watch shows v1 a/15@0#0
+            (HolderChanged(Some("a")))
+            (SameIdentity { twin: false })
+            wait until 6.2s
+    "#]]
+    .assert_eq(&bench.take_transcript());
+}
+
+/// SAFETY 9: a refusal tells of one attempt alone; an earlier one, whose answer was lost, may have landed.
+#[test]
+fn a_refusal_forgets_no_other_attempt() {
+    let mut bench = Bench::leading(config());
+    bench.wake(2.0);
+    let landed = bench.pending(2);
+    bench.swap_fails(2.1, Ambiguous);
+    bench.wake(4.0);
+    bench.swap_fails(4.1, Unavailable);
+    bench.watch(4.2, landed);
+    expect![[r#"
+        2s: wake
+            -> swap v1 to a/15@2#0, to Renew
+            wait until 4s
+        2.1s: Renew failed, ambiguous
+            wait until 4s
+        4s: wake
+            AT RISK, valid until 10s
+            -> swap v1 to a/15@4#0, to Renew
+            wait until 9s
+        4.1s: Renew failed, unavailable
+            wait until 6s
+        4.2s: watch shows v2 a/15@2#0
+            valid until 12s
+            wait until 6s
+    "#]]
+    .assert_eq(&bench.take_transcript());
+}
+
+/// SAFETY 9: a create may land at any time, and a refusal of what was sent on a version tells nothing of it.
+#[test]
+fn a_refusal_of_a_swap_on_a_version_forgets_no_create() {
+    let mut bench = Bench::knowing(config(), absent(None));
+    let created = bench.pending(7);
+    bench.swap_fails(0.1, Ambiguous);
+    bench.watch(0.2, present(5, "/1@0#3"));
+    bench.swap_fails(0.3, Unavailable);
+    bench.watch(0.4, absent(6));
+    bench.watch(0.5, created);
+    expect![[r#"
+        0.1s: Acquire failed, ambiguous
+            wait until 2s
+        0.2s: watch shows v5 /1@0#3
+            -> swap v5 to a/15@0#4, to Acquire
+            wait until 5.2s
+        0.3s: Acquire failed, unavailable
+            wait until 2.2s
+        0.4s: watch shows absent as of v6
+            -> swap absent to a/15@1#0, to Acquire
+            wait until 5.4s
+        0.5s: watch shows v7 a/15@0#0
+            (HolderChanged(Some("a")))
+            START token 7, valid until 10s
+            wait until 4s
+    "#]]
+    .assert_eq(&bench.take_transcript());
+}
+
+/// Creates that are as old as a lease make room for others, so that each is a new record however long the store is mute.
+#[test]
+fn creates_that_nobody_answers_make_room() {
+    let mut bench = Bench::knowing(config(), absent(None));
+    bench.swap_fails(0.1, Ambiguous);
+    for second in (2..=40).step_by(2) {
+        bench.wake(f64::from(second));
+        bench.swap_fails(f64::from(second) + 0.1, Ambiguous);
+    }
+    let transcript = bench.take_transcript();
+    for second in (2..=40).step_by(2) {
+        let create = format!("-> swap absent to a/15@{second}#0, to Acquire");
+        assert!(transcript.contains(&create), "{create}: {transcript}");
+    }
+}
+
+/// SAFETY 9: with the list full of creates, nothing is sent on a version that could not be noted: a read is asked instead.
+#[test]
+fn a_full_list_of_creates_is_not_repeated_on_a_version() {
+    let timing = timing(15, 12, 1);
+    let mut bench = Bench::knowing(ElectionConfig { timing, ..config() }, absent(None));
+    bench.swap_fails(0.1, Ambiguous);
+    for second in 1..=6 {
+        bench.wake(f64::from(second));
+        bench.swap_fails(f64::from(second) + 0.1, Ambiguous);
+    }
+    bench.take_transcript();
+    bench.watch(6.5, present(5, "/1@0#3"));
+    expect![[r#"
+        6.5s: watch shows v5 /1@0#3
+            -> get
+            wait until 7.5s
+    "#]]
+    .assert_eq(&bench.take_transcript());
+}
+
+/// SAFETY 18: whatever a lapsed claim had on its way is waited out like a twin's.
+#[test]
+fn a_renewal_of_a_lapsed_claim_is_waited_out() {
+    let strict = ElectionConfig {
+        missing_record: ClaimThenLead,
+        ..config()
+    };
+    let mut bench = Bench::knowing(strict, absent(None));
+    bench.done(0.1, 1);
+    bench.wake(2.0);
+    let landed = bench.pending(2);
+    bench.wake(10.0);
+    bench.take_transcript();
+    bench.watch(11.0, landed);
+    bench.at(12.0, Input::Wake);
+    expect![[r#"
+        11s: watch shows v2 a/15@2#0
+            (SameIdentity { twin: true })
+            wait until 15s
+        12s: wake
+            wait until 15s
+    "#]]
+    .assert_eq(&bench.take_transcript());
+}
