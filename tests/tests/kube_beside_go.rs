@@ -1,11 +1,7 @@
 //! One election on one Endpoints object of a real kube-apiserver, shared by real `leaderelect run` processes and
 //! client-go's elector (v0.23.17): it goes back and forth, nobody starts early, and nobody is robbed.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a failing assertion is how a test speaks"
-)]
+#![expect(clippy::unwrap_used, reason = "a failing assertion is how a test speaks")]
 
 use std::error::Error;
 use std::time::Duration;

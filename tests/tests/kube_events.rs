@@ -1,5 +1,10 @@
 //! Kubernetes' Events of an election, on a real kube-apiserver: the same as client-go's, and never in the election's way.
 
+#![allow(
+    clippy::indexing_slicing,
+    reason = "JSON that is missing is null, and a failing assertion is how a test speaks"
+)]
+
 use std::error::Error;
 use std::path::Path;
 use std::sync::Arc;
