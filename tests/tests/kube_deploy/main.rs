@@ -3,6 +3,7 @@
 
 #![allow(
     clippy::indexing_slicing,
+    clippy::panic,
     reason = "JSON that is missing is null, and a failing assertion is how a test speaks"
 )]
 

@@ -21,6 +21,9 @@ type TestResult = Result<(), Box<dyn Error>>;
 /// For what must come, on a busy machine.
 const LIMIT: Duration = Duration::from_secs(60);
 
+/// A verb, a resource, and the name that it is restricted to, or none.
+type Permission = (String, String, String);
+
 /// A kind of lock: what `--lock` calls it, and what rules about it name.
 struct Kind {
     form: &'static str,
@@ -120,7 +123,7 @@ impl Stage {
     }
 
     /// What `restricted` has asked for here, as a rule would name it: verb, resource, and the name if it has one.
-    fn asked(&self) -> Result<BTreeSet<(String, String, String)>, Box<dyn Error>> {
+    fn asked(&self) -> Result<BTreeSet<Permission>, Box<dyn Error>> {
         let requests = self
             .server
             .requests(|request| request.namespace == self.namespace && request.user == "restricted")?;
@@ -188,7 +191,7 @@ fn named(rules: &[Value]) -> Option<String> {
 }
 
 /// Everything that the rules allow.
-fn allowed(rules: &[Value]) -> BTreeSet<(String, String, String)> {
+fn allowed(rules: &[Value]) -> BTreeSet<Permission> {
     let texts = |value: &Value| -> Vec<String> {
         let texts = value.as_array().into_iter().flatten();
         texts.filter_map(Value::as_str).map(str::to_owned).collect()
