@@ -100,8 +100,8 @@ if [ "${1-}" != --print ] && [ ! -d "$folder" ]; then
     begin
     step "what runs today's client-go, and the judge of histories" \
         compile ./cmd/contender-lease ./cmd/client-go-faults ./cmd/histories
-    cd contender-endpoints
-    step 'the contender on client-go v0.23.17, the last with the Endpoints lock' compile .
+    cd contender-0.23
+    step 'the contender on client-go v0.23.17, the last with the locks on Endpoints and ConfigMaps' compile .
     cd -- "$here"
     # The same files by another name, not copies: both folders are in the cache.
     ln -- "$servers"/* "$half/"

@@ -4,18 +4,69 @@
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use chrono::SecondsFormat;
 use http::{Method, Request, StatusCode, header};
 use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
 use kube::{Client, Config, Error};
+use leaderelection::LeaderElectionRecord;
 use leaderelection_kube::{KubeConnection, SetupError};
 use serde_json::{Value, json};
 
 /// The annotation that holds the record.
 pub const ANNOTATION: &str = "control-plane.alpha.kubernetes.io/leader";
 
-/// The Endpoints object of a lock, without the lock.
+/// What kind of object carries the record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// As an annotation.
+    Endpoints,
+    /// As an annotation.
+    ConfigMap,
+    /// In its spec.
+    Lease,
+}
+
+impl Kind {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Endpoints, Self::ConfigMap, Self::Lease];
+
+    /// As paths, rules and `--lock` have it.
+    pub fn plural(self) -> &'static str {
+        match self {
+            Self::Endpoints => "endpoints",
+            Self::ConfigMap => "configmaps",
+            Self::Lease => "leases",
+        }
+    }
+
+    /// The API group.
+    pub fn group(self) -> &'static str {
+        match self {
+            Self::Endpoints | Self::ConfigMap => "",
+            Self::Lease => "coordination.k8s.io",
+        }
+    }
+
+    fn api_version(self) -> &'static str {
+        match self {
+            Self::Endpoints | Self::ConfigMap => "v1",
+            Self::Lease => "coordination.k8s.io/v1",
+        }
+    }
+
+    /// How the path of one begins.
+    pub fn api(self) -> &'static str {
+        match self {
+            Self::Endpoints | Self::ConfigMap => "/api/v1",
+            Self::Lease => "/apis/coordination.k8s.io/v1",
+        }
+    }
+}
+
+/// The object of a lock, without the lock.
 #[derive(Clone)]
 pub struct KubeDoor {
+    kind: Kind,
     client: Client,
     namespace: String,
     name: String,
@@ -47,9 +98,15 @@ pub async fn connect_through(kubeconfig: &Path, address: &str) -> Result<KubeCon
 }
 
 impl KubeDoor {
-    /// The object of that name, by this client.
+    /// The Endpoints object of that name, by this client.
     pub fn new(client: Client, namespace: impl Into<String>, name: impl Into<String>) -> Self {
+        Self::on(Kind::Endpoints, client, namespace, name)
+    }
+
+    /// The object of that kind and name, by this client.
+    pub fn on(kind: Kind, client: Client, namespace: impl Into<String>, name: impl Into<String>) -> Self {
         Self {
+            kind,
             client,
             namespace: namespace.into(),
             name: name.into(),
@@ -84,7 +141,11 @@ impl KubeDoor {
     pub async fn create(&self, mut object: Value) -> Result<u64, Error> {
         merge(
             &mut object,
-            json!({"apiVersion": "v1", "kind": "Endpoints", "metadata": {"name": self.name}}),
+            json!({
+                "apiVersion": self.kind.api_version(),
+                "kind": format!("{:?}", self.kind),
+                "metadata": {"name": self.name},
+            }),
         );
         let created = self
             .request(Method::POST, &self.collection(), "application/json", &object)
@@ -112,17 +173,31 @@ impl KubeDoor {
     /// version.
     ///
     /// # Errors
-    /// When the apiserver refuses.
-    pub async fn put(&self, annotation: impl Into<Option<&str>>) -> Result<u64, Error> {
-        let annotation = annotation.into();
-        match self.patch(annotated(annotation)).await {
+    /// When the apiserver refuses; on a Lease, which holds nothing else, when it is no record.
+    pub async fn put(&self, record: impl Into<Option<&str>>) -> Result<u64, Error> {
+        let record = record.into();
+        match self.patch(self.carrying(record)?).await {
             // In a patch `null` takes away; in a new object it would be an empty annotation.
             Err(error) if code(&error) == Some(StatusCode::NOT_FOUND) => {
-                self.create(annotation.map_or(json!({}), |text| annotated(Some(text))))
-                    .await
+                let object = match record {
+                    Some(_) => self.carrying(record)?,
+                    None => json!({}),
+                };
+                self.create(object).await
             }
             done => done,
         }
+    }
+
+    /// The part of the object that is the record.
+    fn carrying(&self, record: Option<&str>) -> Result<Value, Error> {
+        Ok(match (self.kind, record) {
+            (Kind::Endpoints | Kind::ConfigMap, annotation) => {
+                json!({"metadata": {"annotations": {ANNOTATION: annotation}}})
+            }
+            (Kind::Lease, None) => json!({"spec": null}),
+            (Kind::Lease, Some(record)) => json!({"spec": spec(record)?}),
+        })
     }
 
     /// Writes a label that it did not have; returns the version.
@@ -170,7 +245,8 @@ impl KubeDoor {
 
     /// The path of all objects like it.
     pub fn collection(&self) -> String {
-        format!("/api/v1/namespaces/{}/endpoints", self.namespace)
+        let (api, plural) = (self.kind.api(), self.kind.plural());
+        format!("{api}/namespaces/{}/{plural}", self.namespace)
     }
 
     /// Its path.
@@ -187,8 +263,18 @@ pub fn code(error: &Error) -> Option<StatusCode> {
     }
 }
 
-fn annotated(annotation: Option<&str>) -> Value {
-    json!({"metadata": {"annotations": {ANNOTATION: annotation}}})
+/// A record as client-go's `LeaderElectionRecordToLeaseSpec` has it.
+fn spec(record: &str) -> Result<Value, Error> {
+    let record: LeaderElectionRecord = serde_json::from_str(record).map_err(Error::SerdeError)?;
+    let [acquired, renewed] = [record.acquire_time, record.renew_time]
+        .map(|time| time.map(|time| time.to_rfc3339_opts(SecondsFormat::Micros, true)));
+    Ok(json!({
+        "holderIdentity": record.holder_identity,
+        "leaseDurationSeconds": record.lease_duration_seconds,
+        "acquireTime": acquired,
+        "renewTime": renewed,
+        "leaseTransitions": record.leader_transitions,
+    }))
 }
 
 fn version(object: &Value) -> u64 {

@@ -11,6 +11,7 @@ pub mod clocked;
 pub mod faults;
 pub mod handover;
 pub mod histories;
+pub mod interop;
 pub mod kube_door;
 pub mod leaderelect;
 pub mod model;

@@ -1,21 +1,15 @@
 //! One election on one Endpoints object of a real kube-apiserver, shared by real `leaderelect run` processes and
 //! client-go's elector (v0.23.17): it goes back and forth, nobody starts early, and nobody is robbed.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a failing assertion is how a test speaks"
-)]
+#![expect(clippy::unwrap_used, reason = "a failing assertion is how a test speaks")]
 
 use std::error::Error;
 use std::time::Duration;
 
 use leaderelection_tests::beside_go::{Change, Side, Stage, by_kill, by_release, row};
 use leaderelection_tests::clocked::Moment;
-use leaderelection_tests::kube_door::ANNOTATION;
 use leaderelection_tests::servers::KubeApiserver;
 use leaderelection_tests::time::wait;
-use serde_json::Value;
 
 type TestResult = Result<(), Box<dyn Error>>;
 
@@ -72,16 +66,6 @@ fn show(what: &str, timing: [Duration; 3], changes: &[Change]) {
     println!("{table}");
 }
 
-/// Every change was an acquisition, and each added one: nobody else led in between.
-fn transitions(stage: &Stage<'_>) -> u64 {
-    let path = format!("/api/v1/namespaces/{}/endpoints/job", stage.namespace());
-    let object: Value = serde_json::from_str(&KubeApiserver::shared().unwrap().get(&path).unwrap()).unwrap();
-    let record = object["metadata"]["annotations"][ANNOTATION].as_str().unwrap();
-    let record: Value = serde_json::from_str(record).unwrap();
-    assert_eq!(record["holderIdentity"], "", "the last one released it");
-    record["leaderTransitions"].as_u64().unwrap()
-}
-
 #[test]
 fn released_it_goes_back_and_forth_and_no_two_are_at_work_at_once() -> TestResult {
     // Nobody waits for this lease, if all goes well; so it is long.
@@ -102,9 +86,12 @@ fn released_it_goes_back_and_forth_and_no_two_are_at_work_at_once() -> TestResul
             Side::Go => GO_LOOKS + BUSY,
         };
         assert!(limit < (lease - RETRY).as_millis() as f64);
-        assert!(change.from_signal < limit, "was it released? {change:?}");
+        // client-go loses its release where a renewal of its own is on its way: docs/INTEROP.md.
+        let in_time = change.from_signal < limit || change.release_lost;
+        assert!(in_time, "was it released? {change:?}");
     }
-    assert_eq!(transitions(&stage), changes.len() as u64);
+    // Every change was an acquisition, and each added one: nobody else led in between.
+    assert_eq!(stage.transitions_when_free()?, changes.len() as u64);
     Ok(())
 }
 
@@ -125,7 +112,8 @@ fn killed_it_goes_back_and_forth_and_nobody_starts_before_the_lease_has_run_out(
         };
         assert!(change.from_renewal < limit, "late: {change:?}");
     }
-    assert_eq!(transitions(&stage), changes.len() as u64);
+    // Every change was an acquisition, and each added one: nobody else led in between.
+    assert_eq!(stage.transitions_when_free()?, changes.len() as u64);
     Ok(())
 }
 
@@ -197,7 +185,7 @@ fn holds(holder: Side) -> Result<String, Box<dyn Error>> {
     let expected: &[&str] = if holder == Side::Ours { &["patch"] } else { &[] };
     assert_eq!(verbs, expected, "all that ours sent in {HOLD:?}");
     leader.ask_to_stop()?;
-    let ended = leader.stopped()?;
+    let ended = leader.stopped()?.work_ended;
     Ok(format!(
         "  {holder:?}: {renewals} renewals in {HOLD:?}, at work for {:.1} s; followers wrote nothing, ours sent nothing at all",
         ended.since(began) / 1e3

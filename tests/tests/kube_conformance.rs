@@ -1,46 +1,51 @@
-//! The lock on a real kube-apiserver runs the whole suite.
+//! The locks on a real kube-apiserver run the whole suite, on each kind of object.
 //!
-//! The lock goes through a proxy, which disturbs what the suite asks it to; its peer and the side doors go around it.
+//! A lock goes through a proxy, which disturbs what the suite asks it to; its peer and the side doors go around it.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use leaderelection_conformance::{Door, Fixture, Subject, suite};
-use leaderelection_kube::KubeConnection;
+use leaderelection_kube::{KubeConnection, LockRef};
 use leaderelection_tests::faults::{Proxy, Way};
-use leaderelection_tests::kube_door::{KubeDoor, connect_through};
+use leaderelection_tests::kube_door::{Kind, KubeDoor, connect_through};
 use leaderelection_tests::servers::KubeApiserver;
 
-suite!(kube_endpoints, OneNamespacePerCase);
+suite!(kube_endpoints, OneNamespacePerCase(Kind::Endpoints));
+suite!(kube_config_maps, OneNamespacePerCase(Kind::ConfigMap));
+suite!(kube_leases, OneNamespacePerCase(Kind::Lease));
 
 const NAME: &str = "leader";
 
-struct OneNamespacePerCase;
+struct OneNamespacePerCase(Kind);
 
 #[async_trait]
 impl Fixture for OneNamespacePerCase {
     async fn fresh(&self, case: &'static str) -> Result<Subject, String> {
-        fresh(case).await.map_err(|error| error.to_string())
+        fresh(self.0, case).await.map_err(|error| error.to_string())
     }
 }
 
-async fn fresh(case: &'static str) -> Result<Subject, Box<dyn std::error::Error>> {
+async fn fresh(kind: Kind, case: &'static str) -> Result<Subject, Box<dyn std::error::Error>> {
     let server = KubeApiserver::shared()?;
     let namespace = server.namespace(case)?;
     let proxy = Proxy::before(server.url().trim_start_matches("https://"))?;
     let disturbed = connect_through(&server.kubeconfig(), &proxy.endpoint()).await?;
     let direct = KubeConnection::from_kubeconfig(server.kubeconfig()).await?;
     let door = KubeConnection::from_kubeconfig(server.kubeconfig()).await?;
-    Ok(Subject::new(disturbed.endpoints(&namespace, NAME)?)
-        .with_peer(direct.endpoints(&namespace, NAME)?)
+    let lock: LockRef = format!("{}:{namespace}/{NAME}", kind.plural()).parse()?;
+    Ok(Subject::new(disturbed.lock(&lock))
+        .with_peer(direct.lock(&lock))
         .with_side_door(Doors {
-            door: KubeDoor::new(door.client().clone(), namespace, NAME),
+            kind,
+            door: KubeDoor::on(kind, door.client().clone(), namespace, NAME),
             proxy,
             lose_the_request: AtomicBool::new(false),
         }))
 }
 
 struct Doors {
+    kind: Kind,
     door: KubeDoor,
     proxy: Proxy,
     /// Else the reply; each in turn.
@@ -58,6 +63,12 @@ impl leaderelection_conformance::SideDoor for Doors {
     }
 
     async fn put_raw(&self, bytes: &[u8]) -> Result<Door, String> {
+        if self.kind == Kind::Lease {
+            // `kube_locks` shows it, and the tests of leaderelection-kube what is made of such a spec.
+            return Ok(Door::Impossible(
+                "the spec of a Lease has types, which the apiserver checks",
+            ));
+        }
         let text = std::str::from_utf8(bytes).map_err(|error| error.to_string())?;
         done(self.door.put(text).await)
     }

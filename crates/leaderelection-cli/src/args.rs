@@ -55,9 +55,9 @@ pub(crate) struct DemoArgs {
 #[derive(Debug, clap::Args)]
 #[command(after_help = RUN_AFTER_HELP)]
 pub(crate) struct RunArgs {
-    /// The lock, one for all candidates: etcd://HOST:PORT[,HOST:PORT…]/KEY or endpoints:NAMESPACE/NAME
+    /// The lock, one for all candidates: etcd://HOST:PORT[,HOST:PORT…]/KEY, or leases:, configmaps: or endpoints:NAMESPACE/NAME
     ///
-    /// An Endpoints object is that of the cluster which KUBECONFIG, ~/.kube/config or, in a pod, the service account names.
+    /// An object of Kubernetes is that of the cluster which KUBECONFIG, ~/.kube/config or, in a pod, the service account names.
     #[arg(long)]
     pub(crate) lock: LockArg,
 
@@ -88,6 +88,13 @@ pub(crate) struct RunArgs {
     /// How much longer a rival's lease is waited out: the retry period of candidates in Go, if there are any
     #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration::any, allow_hyphen_values = true)]
     rival_margin: Duration,
+
+    /// Write Kubernetes Events "ID became leader" and "ID stopped leading" onto the lock's object
+    ///
+    /// This needs the permission to create events in its namespace. The election never waits for them; one that cannot be
+    /// written is logged. The end of this program waits for the last one, for a second at most.
+    #[arg(long)]
+    pub(crate) events: bool,
 
     /// What to run, and its arguments
     #[arg(last = true, required = true, value_name = "COMMAND")]
@@ -125,8 +132,9 @@ impl RunArgs {
     }
 }
 
-/// Ends the program over durations that are not safe together, as it ends over every wrong argument.
-pub(crate) fn refuse(error: &TimingError) -> ! {
+/// Ends the program over arguments that do not go together, such as durations that are not safe, as it ends over every
+/// wrong one.
+pub(crate) fn refuse(error: impl std::fmt::Display) -> ! {
     let mut command = Args::command();
     command.build();
     let run = command.find_subcommand_mut("run").cloned().unwrap_or(command);

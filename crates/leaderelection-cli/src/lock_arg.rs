@@ -1,11 +1,15 @@
 //! `--lock`: which store, where, and which name in it.
 //!
-//! A form is an entry of [`FORMS`], a variant of [`LockArg`], and that variant's arm in [`LockArg::open`].
+//! A form is an entry of [`FORMS`]; a store is a variant of [`LockArg`] and that variant's arm in [`LockArg::open`].
 
 use std::str::FromStr;
 use std::sync::Arc;
 
 use leaderelection::ResourceLock;
+
+#[cfg(feature = "kube")]
+use crate::events;
+use crate::events::Recorder;
 
 /// A lock as the command line names it.
 #[derive(Debug, Clone)]
@@ -13,7 +17,7 @@ pub(crate) enum LockArg {
     #[cfg(feature = "etcd")]
     Etcd(leaderelection_etcd::EtcdUrl),
     #[cfg(feature = "kube")]
-    Endpoints(leaderelection_kube::LockRef),
+    Kube(leaderelection_kube::LockRef),
 }
 
 /// A way to write a lock.
@@ -43,20 +47,27 @@ const FORMS: &[Form] = &[
         #[cfg(not(feature = "etcd"))]
         read: None,
     },
+    kube_form("leases:", "leases:NAMESPACE/NAME"),
+    kube_form("configmaps:", "configmaps:NAMESPACE/NAME"),
+    kube_form("endpoints:", "endpoints:NAMESPACE/NAME"),
+];
+
+/// An object of Kubernetes, by its kind.
+const fn kube_form(scheme: &'static str, syntax: &'static str) -> Form {
     Form {
-        scheme: "endpoints:",
-        syntax: "endpoints:NAMESPACE/NAME",
+        scheme,
+        syntax,
         feature: "kube",
         #[cfg(feature = "kube")]
         read: Some(|text| {
             text.parse()
-                .map(LockArg::Endpoints)
+                .map(LockArg::Kube)
                 .map_err(|error: leaderelection_kube::SetupError| error.to_string())
         }),
         #[cfg(not(feature = "kube"))]
         read: None,
-    },
-];
+    }
+}
 
 /// Why a text names no lock that this program can use.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -97,18 +108,40 @@ impl FromStr for LockArg {
 }
 
 impl LockArg {
-    /// Makes the lock. Whether its store answers shows later.
-    pub(crate) async fn open(self) -> Result<Arc<dyn ResourceLock>, String> {
+    /// Whether its store has Kubernetes' Events.
+    pub(crate) fn has_events(&self) -> bool {
         match self {
             #[cfg(feature = "etcd")]
-            Self::Etcd(url) => open_etcd(&url).await.map_err(|error| error.to_string()),
+            Self::Etcd(_) => false,
             #[cfg(feature = "kube")]
-            Self::Endpoints(object) => match leaderelection_kube::KubeConnection::infer().await {
-                Ok(connection) => Ok(connection.lock(&object)),
+            Self::Kube(_) => true,
+        }
+    }
+
+    /// Makes the lock. Whether its store answers shows later.
+    pub(crate) async fn open(self) -> Result<Opened, String> {
+        match self {
+            #[cfg(feature = "etcd")]
+            Self::Etcd(url) => match open_etcd(&url).await {
+                Ok(lock) => Ok(Opened { lock, recorder: None }),
+                Err(error) => Err(error.to_string()),
+            },
+            #[cfg(feature = "kube")]
+            Self::Kube(object) => match leaderelection_kube::KubeConnection::infer().await {
+                Ok(connection) => Ok(Opened {
+                    lock: connection.lock(&object),
+                    recorder: Some(Recorder::new(&connection, &object, events::COMPONENT)),
+                }),
                 Err(error) => Err(error.to_string()),
             },
         }
     }
+}
+
+/// A lock that is open, and who can write Events about it.
+pub(crate) struct Opened {
+    pub(crate) lock: Arc<dyn ResourceLock>,
+    pub(crate) recorder: Option<Recorder>,
 }
 
 #[cfg(feature = "etcd")]
@@ -135,6 +168,7 @@ mod tests {
             "redis://h:1/k",
             "pods:default/leader",
             "endpoints",
+            "lease:default/leader",
             "ETCD://h:1/k",
         ] {
             let error = problem(text);
@@ -157,17 +191,15 @@ mod tests {
 
     #[cfg(feature = "kube")]
     #[test]
-    fn an_endpoints_lock_is_read_and_a_malformed_one_says_what_is_wrong() {
-        assert!(matches!("endpoints:ns/n".parse(), Ok(LockArg::Endpoints(_))));
-        for text in [
-            "endpoints:",
-            "endpoints:n",
-            "endpoints:ns/",
-            "endpoints:Ns/n",
-            "endpoints://ns/n",
-        ] {
-            let error = problem(text);
-            assert!(matches!(error, LockArgError::Malformed(_)), "{text}: {error}");
+    fn a_lock_on_kubernetes_is_read_and_a_malformed_one_says_what_is_wrong() {
+        for kind in ["leases", "configmaps", "endpoints"] {
+            let lock = format!("{kind}:ns/n");
+            assert!(matches!(lock.parse(), Ok(LockArg::Kube(object)) if object.to_string() == lock));
+            for object in ["", "n", "ns/", "Ns/n", "//ns/n"] {
+                let text = format!("{kind}:{object}");
+                let error = problem(&text);
+                assert!(matches!(error, LockArgError::Malformed(_)), "{text}: {error}");
+            }
         }
     }
 
@@ -176,6 +208,7 @@ mod tests {
     fn a_form_that_is_not_compiled_in_names_its_feature() {
         for (text, feature, compiled) in [
             ("etcd://h:1/k", "feature `etcd`", cfg!(feature = "etcd")),
+            ("leases:ns/n", "feature `kube`", cfg!(feature = "kube")),
             ("endpoints:ns/n", "feature `kube`", cfg!(feature = "kube")),
         ] {
             if !compiled {

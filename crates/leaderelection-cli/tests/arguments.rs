@@ -81,6 +81,8 @@ fn an_unknown_lock_is_answered_with_the_forms() {
                 "--lock",
                 &format!("'{lock}'"),
                 "etcd://HOST:PORT[,HOST:PORT…]/KEY",
+                "leases:NAMESPACE/NAME",
+                "configmaps:NAMESPACE/NAME",
                 "endpoints:NAMESPACE/NAME",
             ],
         );
@@ -102,8 +104,10 @@ fn a_malformed_etcd_lock_says_what_is_wrong() {
 
 #[cfg(feature = "kube")]
 #[test]
-fn a_malformed_endpoints_lock_says_what_is_wrong() {
+fn a_malformed_lock_on_kubernetes_says_what_is_wrong() {
     for (lock, problem) in [
+        ("leases:leader", "no '/' between namespace and name"),
+        ("configmaps:default/", "name \"\" of a lock: it is empty"),
         ("endpoints:", "no '/' between namespace and name"),
         ("endpoints:leader", "no '/' between namespace and name"),
         ("endpoints:/leader", "namespace \"\": it is empty"),

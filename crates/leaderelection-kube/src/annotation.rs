@@ -36,9 +36,10 @@ pub(crate) fn read(object: &Object<'_>, version: Version) -> Observation {
 }
 
 /// Puts the record into the annotations that are to be written; others stay as they are.
-pub(crate) fn write(draft: &mut Draft, record: &LeaderElectionRecord) {
+pub(crate) fn write(draft: &mut Draft, record: &LeaderElectionRecord) -> Result<(), String> {
     let annotation = serde_json::Map::from_iter([(KEY.to_owned(), record.to_json().into())]);
     draft.metadata.insert("annotations".to_owned(), annotation.into());
+    Ok(())
 }
 
 fn present(version: Version, content: Content) -> Observation {

@@ -8,7 +8,9 @@ use kube::{Client, Config};
 use leaderelection::ResourceLock;
 
 use crate::config;
+use crate::config_map::ConfigMapLock;
 use crate::endpoints::EndpointsLock;
+use crate::lease::LeaseLock;
 use crate::lock_ref::{Kind, LockRef};
 use crate::setup::SetupError;
 
@@ -80,6 +82,32 @@ impl KubeConnection {
         Self::from_config(config::in_cluster()?).await
     }
 
+    /// The lock on the Lease of that name, which need not exist.
+    ///
+    /// # Errors
+    /// When Kubernetes does not allow such a name.
+    pub fn lease(
+        &self,
+        namespace: impl Into<String>,
+        name: impl Into<String>,
+    ) -> Result<LeaseLock, SetupError> {
+        let reference = LockRef::lease(namespace, name)?;
+        Ok(LeaseLock::on(self.clone(), reference))
+    }
+
+    /// The lock on the ConfigMap of that name, which need not exist.
+    ///
+    /// # Errors
+    /// When Kubernetes does not allow such a name.
+    pub fn config_map(
+        &self,
+        namespace: impl Into<String>,
+        name: impl Into<String>,
+    ) -> Result<ConfigMapLock, SetupError> {
+        let reference = LockRef::config_map(namespace, name)?;
+        Ok(ConfigMapLock::on(self.clone(), reference))
+    }
+
     /// The lock on the Endpoints object of that name, which need not exist.
     ///
     /// # Errors
@@ -95,8 +123,11 @@ impl KubeConnection {
 
     /// The lock that is named.
     pub fn lock(&self, reference: &LockRef) -> Arc<dyn ResourceLock> {
+        let (connection, reference) = (self.clone(), reference.clone());
         match reference.kind() {
-            Kind::Endpoints => Arc::new(EndpointsLock::on(self.clone(), reference.clone())),
+            Kind::Leases => Arc::new(LeaseLock::on(connection, reference)),
+            Kind::ConfigMaps => Arc::new(ConfigMapLock::on(connection, reference)),
+            Kind::Endpoints => Arc::new(EndpointsLock::on(connection, reference)),
         }
     }
 

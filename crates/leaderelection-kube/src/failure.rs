@@ -83,6 +83,11 @@ impl Call<'_> {
         LockError::new(kind, format!("{self}: {problem}"))
     }
 
+    /// Nothing was sent: what was asked for cannot be.
+    pub(crate) fn impossible(&self, problem: &str) -> LockError {
+        LockError::new(LockErrorKind::Invalid, format!("{self}: {problem}"))
+    }
+
     fn no_write_in_doubt(&self, kind: LockErrorKind) -> LockErrorKind {
         match (kind, self.verb) {
             (LockErrorKind::Ambiguous, Verb::Get | Verb::Watch) => LockErrorKind::Unavailable,

@@ -1,18 +1,24 @@
 //! Leader election on Kubernetes.
 //!
-//! The record is the annotation `control-plane.alpha.kubernetes.io/leader`, as client-go's leader election reads and writes
-//! it, so that programs in Go and in Rust can elect one leader among themselves. Its version is the object's
-//! `resourceVersion`, which grows for the life of the cluster; a term's fencing token is therefore one, too.
+//! The record is where client-go's leader election keeps it, so that programs in Go and in Rust can elect one leader among
+//! themselves. Its version is the object's `resourceVersion`, which grows for the life of the cluster; a term's fencing
+//! token is therefore one, too.
+//!
+//! | lock | record | what goes over the wire |
+//! |---|---|---|
+//! | [`LeaseLock`], for new elections | `spec` of a Lease | the Lease |
+//! | [`ConfigMapLock`] | annotation `control-plane.alpha.kubernetes.io/leader` of a ConfigMap | its metadata only |
+//! | [`EndpointsLock`] | the same of an Endpoints object | its metadata only |
 //!
 //! | [`ResourceLock`](leaderelection::ResourceLock) | Kubernetes |
 //! |---|---|
-//! | `get` | GET, of the metadata only |
-//! | `compare_and_swap` on nothing | POST of an object that has the annotation and nothing else |
-//! | `compare_and_swap` on a version | merge PATCH of the annotation, with that `resourceVersion`; never PUT, which would bring back a deleted object |
-//! | `watch` | a watch of the metadata of the one name, from no version: it begins with what is there |
+//! | `get` | GET |
+//! | `compare_and_swap` on nothing | POST of an object that has the record, and the labels and owners that you chose |
+//! | `compare_and_swap` on a version | merge PATCH of the record, with that `resourceVersion`; never PUT, which would bring back a deleted object |
+//! | `watch` | a watch of the one name, from no version: it begins with what is there |
 //!
-//! Only metadata goes over the wire, so an object with a thousand addresses costs what an empty one does; and a patch
-//! leaves everything else on the object alone.
+//! A patch leaves everything else on the object alone, and of an object with a thousand addresses, or with a large
+//! ConfigMap's data, only metadata is shipped.
 //!
 //! ```no_run
 //! use leaderelection::LeaderElector;
@@ -20,7 +26,7 @@
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! let kube = KubeConnection::infer().await?;
-//! let elector = LeaderElector::builder(kube.endpoints("my-namespace", "my-controller")?, "candidate-1").build()?;
+//! let elector = LeaderElector::builder(kube.lease("my-namespace", "my-controller")?, "candidate-1").build()?;
 //! # Ok(())
 //! # }
 //! ```
@@ -32,20 +38,38 @@
 //!
 //! ```yaml
 //! rules:
-//! - apiGroups: [""]
-//!   resources: ["endpoints"]
+//! - apiGroups: ["coordination.k8s.io"]   # "" for endpoints and configmaps
+//!   resources: ["leases"]                # or "configmaps", or "endpoints"
 //!   resourceNames: ["my-controller"]
 //!   verbs: ["get", "patch", "watch"]
-//! - apiGroups: [""]
-//!   resources: ["endpoints"]
+//! - apiGroups: ["coordination.k8s.io"]
+//!   resources: ["leases"]
 //!   verbs: ["create"]
 //! ```
+//!
+//! `create` of `events`, too, where an [`EventRecorder`] is to tell there who became leader and who stopped leading.
+//!
+//! # What an object is created with
+//!
+//! Every lock has `with_labels` and `with_owner_reference`, for the object if the lock is what creates it; and
+//! `with_field_manager`, for `managedFields` at every write.
 //!
 //! # What the annotation may hold
 //!
 //! An object without the annotation has no record and may be taken at once. An annotation that is there and is no record,
 //! the empty string too, holds until it has stood still for a lease (SAFETY 17). Clients in Java and Python take an empty one
 //! at once, and a Go leader that meets one leads on until its deadline: to wait is right beside all of them.
+//!
+//! # What a Lease may hold
+//!
+//! A Lease without a holder and without times has no record and may be taken at once, as may one that was released: its
+//! holder is `null` or empty. `strategy`, `preferredHolder` and whatever else is in the spec is not part of the record: it
+//! stays as it is, and who changes it has not renewed a lease (SAFETY 5). Times are written in whole seconds and read to the
+//! microsecond.
+//!
+//! The apiserver checks the types of a Lease, so it holds no record with a duration below 0 s or above 2,147,483,647 s, with
+//! such transitions, or with fields of its own; a swap of one is `Invalid` and is not sent. After the last of the
+//! transitions an election goes on with 1.
 //!
 //! # Versions of Kubernetes, and TLS
 //!
@@ -68,10 +92,15 @@
 
 mod annotation;
 mod config;
+mod config_map;
 mod connection;
+mod creation;
 mod endpoints;
+mod events;
 mod failure;
+mod lease;
 mod lock_ref;
+mod lock_type;
 mod names;
 mod object;
 mod once;
@@ -82,8 +111,11 @@ mod told;
 mod watch;
 mod wire;
 
+pub use config_map::ConfigMapLock;
 pub use connection::KubeConnection;
 pub use endpoints::EndpointsLock;
+pub use events::{EventRecorder, EventRecording};
+pub use lease::LeaseLock;
 pub use lock_ref::LockRef;
 pub use setup::SetupError;
 

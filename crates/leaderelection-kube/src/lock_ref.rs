@@ -1,4 +1,4 @@
-//! A lock in one word, for flags and configuration files: `endpoints:NAMESPACE/NAME`.
+//! A lock in one word, for flags and configuration files, such as `leases:NAMESPACE/NAME`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,14 +6,15 @@ use std::str::FromStr;
 use crate::names;
 use crate::setup::SetupError;
 
-/// Names a lock on Kubernetes. Its text is `endpoints:NAMESPACE/NAME`.
+/// Names a lock on Kubernetes. Its text is `leases:NAMESPACE/NAME`, `configmaps:NAMESPACE/NAME` or
+/// `endpoints:NAMESPACE/NAME`.
 ///
 /// ```
 /// use leaderelection_kube::LockRef;
 ///
-/// let lock: LockRef = "endpoints:kube-system/my-controller".parse()?;
+/// let lock: LockRef = "leases:kube-system/my-controller".parse()?;
 /// assert_eq!((lock.namespace(), lock.name()), ("kube-system", "my-controller"));
-/// assert_eq!(lock.to_string(), "endpoints:kube-system/my-controller");
+/// assert_eq!(lock.to_string(), "leases:kube-system/my-controller");
 /// # Ok::<(), leaderelection_kube::SetupError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -26,10 +27,30 @@ pub struct LockRef {
 /// The kinds of objects that can carry a lock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Kind {
+    Leases,
+    ConfigMaps,
     Endpoints,
 }
 
+const KINDS: [Kind; 3] = [Kind::Leases, Kind::ConfigMaps, Kind::Endpoints];
+
 impl LockRef {
+    /// The lock on a Lease.
+    ///
+    /// # Errors
+    /// When Kubernetes does not allow such a name.
+    pub fn lease(namespace: impl Into<String>, name: impl Into<String>) -> Result<Self, SetupError> {
+        Self::new(Kind::Leases, namespace.into(), name.into())
+    }
+
+    /// The lock on a ConfigMap.
+    ///
+    /// # Errors
+    /// When Kubernetes does not allow such a name.
+    pub fn config_map(namespace: impl Into<String>, name: impl Into<String>) -> Result<Self, SetupError> {
+        Self::new(Kind::ConfigMaps, namespace.into(), name.into())
+    }
+
     /// The lock on an Endpoints object.
     ///
     /// # Errors
@@ -70,6 +91,8 @@ impl LockRef {
 impl Kind {
     fn prefix(self) -> &'static str {
         match self {
+            Self::Leases => "leases",
+            Self::ConfigMaps => "configmaps",
             Self::Endpoints => "endpoints",
         }
     }
@@ -92,10 +115,10 @@ impl FromStr for LockRef {
         let (kind, object) = text
             .split_once(':')
             .ok_or_else(|| bad("there is no ':' after the kind of object".to_owned()))?;
-        let kind = match kind {
-            "endpoints" => Kind::Endpoints,
-            other => return Err(bad(format!("locks on {other:?} are not known"))),
-        };
+        let kind = KINDS
+            .into_iter()
+            .find(|known| known.prefix() == kind)
+            .ok_or_else(|| bad(format!("locks on {kind:?} are not known")))?;
         let (namespace, name) = object
             .split_once('/')
             .ok_or_else(|| bad("there is no '/' between namespace and name".to_owned()))?;
@@ -109,9 +132,15 @@ mod tests {
 
     #[test]
     fn what_is_printed_is_what_is_parsed() {
-        let lock = LockRef::endpoints("ns", "a.b").unwrap();
-        assert_eq!(lock.to_string(), "endpoints:ns/a.b");
-        assert_eq!(lock.to_string().parse(), Ok(lock));
+        for (lock, text) in [
+            (LockRef::lease("ns", "a.b"), "leases:ns/a.b"),
+            (LockRef::config_map("ns", "a.b"), "configmaps:ns/a.b"),
+            (LockRef::endpoints("ns", "a.b"), "endpoints:ns/a.b"),
+        ] {
+            let lock = lock.unwrap();
+            assert_eq!(lock.to_string(), text);
+            assert_eq!(text.parse(), Ok(lock));
+        }
     }
 
     #[test]
@@ -126,6 +155,9 @@ mod tests {
             ("endpoints:NS/a", "namespace \"NS\": only lower-case"),
             ("Endpoints:ns/a", "\"Endpoints\" are not known"),
             ("pods:ns/a", "\"pods\" are not known"),
+            ("lease:ns/a", "\"lease\" are not known"),
+            ("leases:a", "no '/'"),
+            ("configmaps:ns/A", "name \"A\" of a lock: only lower-case"),
         ] {
             let error = text.parse::<LockRef>().unwrap_err().to_string();
             assert!(error.contains(said), "{text}: {error}");

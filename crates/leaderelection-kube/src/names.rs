@@ -22,6 +22,42 @@ pub(crate) fn object(name: &str) -> Result<(), &'static str> {
     name.split('.').try_for_each(label)
 }
 
+/// Why this is no key of a label: a name, after a DNS subdomain and a slash where it belongs to somebody.
+pub(crate) fn label_key(key: &str) -> Result<(), String> {
+    let name = match key.split_once('/') {
+        Some((prefix, name)) => {
+            object(prefix)
+                .map_err(|problem| format!("its key has a prefix that is no DNS name: {problem}"))?;
+            name
+        }
+        None => key,
+    };
+    if name.is_empty() {
+        return Err("its key has no name".to_owned());
+    }
+    label_text(name).map_err(|problem| format!("its key: {problem}"))
+}
+
+/// Why this is no value of a label.
+pub(crate) fn label_value(value: &str) -> Result<(), String> {
+    label_text(value).map_err(|problem| format!("its value: {problem}"))
+}
+
+fn label_text(text: &str) -> Result<(), &'static str> {
+    let letter = |byte: u8| byte.is_ascii_alphanumeric();
+    if text.len() > 63 {
+        return Err("it is longer than 63 characters");
+    }
+    if !text.bytes().all(|byte| letter(byte) || b"-_.".contains(&byte)) {
+        return Err("only letters, digits, '-', '_' and '.' are allowed");
+    }
+    let ends = [text.bytes().next(), text.bytes().next_back()];
+    if ends.into_iter().flatten().any(|end| !letter(end)) {
+        return Err("it must begin and end with a letter or a digit");
+    }
+    Ok(())
+}
+
 fn label(label: &str) -> Result<(), &'static str> {
     let letter = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
     if !label.bytes().all(|byte| letter(byte) || byte == b'-') {
@@ -84,6 +120,36 @@ mod tests {
         }
         for name in ["a.b", &"x".repeat(64)] {
             assert!(namespace(name).is_err(), "{name}");
+        }
+    }
+
+    #[test]
+    fn labels_that_kubernetes_allows_and_others() {
+        let prefix = ["a".repeat(61), "b".repeat(63), "c".repeat(63), "d".repeat(63)].join(".");
+        let longest = format!("{prefix}/{}", "N".repeat(63));
+        for key in ["a", "A_b.c-9", "app.kubernetes.io/name", &longest] {
+            assert_eq!(label_key(key), Ok(()), "{key}");
+        }
+        for key in [
+            "",
+            "/",
+            "/a",
+            "a/",
+            "a/b/c",
+            "A.io/name",
+            "-a",
+            "a-",
+            "a b",
+            "ä",
+            &"x".repeat(64),
+        ] {
+            assert!(label_key(key).is_err(), "{key}");
+        }
+        for value in ["", "a", "A_b.c-9", &"x".repeat(63)] {
+            assert_eq!(label_value(value), Ok(()), "{value}");
+        }
+        for value in ["-a", "a.", "a b", "a/b", "ä", &"x".repeat(64)] {
+            assert!(label_value(value).is_err(), "{value}");
         }
     }
 }

@@ -7,17 +7,16 @@ use leaderelection::{Expected, LeaderElectionRecord, LockError, Observation, Swa
 use serde_json::{Map, Value};
 
 use crate::connection::KubeConnection;
+use crate::creation::Creation;
 use crate::failure::{Call, Verb};
-use crate::lock_ref::LockRef;
+use crate::lock_ref::{Kind, LockRef};
 use crate::once;
 use crate::status::{self, Answer};
 use crate::wire::Object;
+use crate::{config_map, endpoints, lease};
 
 /// More than any object can have: etcd takes 1.5 MiB.
 pub(crate) const LARGEST_ANSWER: usize = 4 << 20;
-
-/// Whom the apiserver notes in `managedFields` as the one who wrote the record.
-const FIELD_MANAGER: &str = "leaderelection";
 
 /// Metadata alone: what else an object holds never goes over the wire.
 pub(crate) const METADATA_ONLY: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
@@ -36,8 +35,16 @@ pub(crate) struct Resource {
     pub(crate) accept: &'static str,
     /// Takes the record from an object of that version.
     pub(crate) read: fn(&Object<'_>, Version) -> Observation,
-    /// Puts a record into what is to be written.
-    pub(crate) write: fn(&mut Draft, &LeaderElectionRecord),
+    /// Puts a record into what is to be written, or says why such an object cannot hold it.
+    pub(crate) write: fn(&mut Draft, &LeaderElectionRecord) -> Result<(), String>,
+}
+
+pub(crate) fn resource(kind: Kind) -> &'static Resource {
+    match kind {
+        Kind::Leases => &lease::LEASES,
+        Kind::Endpoints => &endpoints::ENDPOINTS,
+        Kind::ConfigMaps => &config_map::CONFIG_MAPS,
+    }
 }
 
 /// What is to be written: everything that is not in it stays as it is.
@@ -54,12 +61,14 @@ pub(crate) struct ObjectLock {
     connection: KubeConnection,
     resource: &'static Resource,
     reference: LockRef,
+    creation: Creation,
     /// Resource, namespace and name, for errors.
     object: String,
 }
 
 impl ObjectLock {
-    pub(crate) fn new(connection: KubeConnection, resource: &'static Resource, reference: LockRef) -> Self {
+    pub(crate) fn new(connection: KubeConnection, reference: LockRef) -> Self {
+        let resource = resource(reference.kind());
         let object = format!(
             "{} {}/{}",
             resource.plural,
@@ -70,8 +79,14 @@ impl ObjectLock {
             connection,
             resource,
             reference,
+            creation: Creation::default(),
             object,
         }
+    }
+
+    /// What else is written, which a lock's user chooses before the first call.
+    pub(crate) fn creation(&mut self) -> &mut Creation {
+        &mut self.creation
     }
 
     pub(crate) fn reference(&self) -> &LockRef {
@@ -96,19 +111,24 @@ impl ObjectLock {
         expected: Expected,
         record: &LeaderElectionRecord,
     ) -> Result<Swap, LockError> {
+        let verb = match expected {
+            Expected::Absent => Verb::Create,
+            Expected::Version(_) => Verb::Patch,
+        };
+        let call = self.call(verb);
         let mut draft = Draft::default();
-        (self.resource.write)(&mut draft, record);
+        (self.resource.write)(&mut draft, record).map_err(|problem| call.impossible(&problem))?;
         match expected {
-            Expected::Absent => self.create(draft, record).await,
+            Expected::Absent => self.create(&call, draft).await,
             // To the apiserver this means any version (SAFETY 8); nothing that exists has it.
             Expected::Version(version) if version.get() == 0 => Ok(Swap::Conflict(None)),
-            Expected::Version(version) => self.patch(version, draft, record).await,
+            Expected::Version(version) => self.patch(&call, version, draft).await,
         }
     }
 
     /// POST: the apiserver does it only where there is no object of that name.
-    async fn create(&self, mut draft: Draft, record: &LeaderElectionRecord) -> Result<Swap, LockError> {
-        let call = self.call(Verb::Create);
+    async fn create(&self, call: &Call<'_>, mut draft: Draft) -> Result<Swap, LockError> {
+        self.creation.complete(&mut draft.metadata);
         let name = [
             ("namespace", self.reference.namespace()),
             ("name", self.reference.name()),
@@ -123,74 +143,48 @@ impl ObjectLock {
         draft
             .fields
             .extend(kind.map(|(field, value)| (field.to_owned(), value.into())));
-        let body = Some(("application/json", draft));
-        let answer = self
-            .ask(
-                &call,
-                Method::POST,
-                &format!("{}?fieldManager={FIELD_MANAGER}", self.collection()),
-                body,
-            )
-            .await?;
+        let body = Some(("application/json", &draft));
+        let path = self.creation.path(&self.collection());
+        let answer = self.ask(call, Method::POST, &path, body).await?;
         if self.conflicts(&answer, "AlreadyExists") {
             return Ok(Swap::Conflict(None));
         }
-        self.done(&call, &answer, record)
+        self.done(call, &answer, &draft)
     }
 
     /// A merge PATCH that names the version: the apiserver does it only on that one. It never creates, as a PUT would.
-    async fn patch(
-        &self,
-        version: Version,
-        mut draft: Draft,
-        record: &LeaderElectionRecord,
-    ) -> Result<Swap, LockError> {
-        let call = self.call(Verb::Patch);
+    async fn patch(&self, call: &Call<'_>, version: Version, mut draft: Draft) -> Result<Swap, LockError> {
         draft
             .metadata
             .insert("resourceVersion".to_owned(), version.to_string().into());
-        let body = Some(("application/merge-patch+json", draft));
-        let answer = self
-            .ask(
-                &call,
-                Method::PATCH,
-                &format!("{}?fieldManager={FIELD_MANAGER}", self.item()),
-                body,
-            )
-            .await?;
+        let body = Some(("application/merge-patch+json", &draft));
+        let path = self.creation.path(&self.item());
+        let answer = self.ask(call, Method::PATCH, &path, body).await?;
         if self.conflicts(&answer, "Conflict") {
             return Ok(Swap::Conflict(None));
         }
         if answer.code == StatusCode::NOT_FOUND && self.is_missing(&answer) {
             return Ok(Swap::Conflict(Some(Observation::Absent { as_of: None })));
         }
-        self.done(&call, &answer, record)
+        self.done(call, &answer, &draft)
     }
 
     /// What is done is what the answer shows as written. An admission webhook may change or drop the record on its way into
     /// the store, and then nobody else knows that there is a leader.
-    fn done(
-        &self,
-        call: &Call<'_>,
-        answer: &Answer,
-        record: &LeaderElectionRecord,
-    ) -> Result<Swap, LockError> {
+    fn done(&self, call: &Call<'_>, answer: &Answer, draft: &Draft) -> Result<Swap, LockError> {
         if !answer.code.is_success() {
             return Err(call.refused(answer));
         }
-        let found = self
-            .observe(&answer.body)
-            .map_err(|problem| call.nonsense(&problem))?;
-        match found {
-            // Compared as it is read, which may be less exact than it was given.
-            Observation::Present { version, .. }
-                if found == Observation::from_json(version, record.to_json().as_bytes()) =>
-            {
-                Ok(Swap::Done(version))
-            }
-            _ => {
-                Err(call.nonsense("the answer shows another record than was sent; does a webhook change it?"))
-            }
+        let nonsense = |problem: String| call.nonsense(&problem);
+        let object = Object::parse(&answer.body, self.reference.name()).map_err(nonsense)?;
+        let version = object.version().map_err(nonsense)?;
+        // Compared as it is read, which may be less exact than it was given.
+        let sent = draft.to_json();
+        let sent = Object::any(&sent).map_err(nonsense)?;
+        if (self.resource.read)(&object, version) == (self.resource.read)(&sent, version) {
+            Ok(Swap::Done(version))
+        } else {
+            Err(call.nonsense("the answer shows another record than was sent; does a webhook change it?"))
         }
     }
 
@@ -227,13 +221,13 @@ impl ObjectLock {
         call: &Call<'_>,
         method: Method,
         path: &str,
-        body: Option<(&'static str, Draft)>,
+        body: Option<(&'static str, &Draft)>,
     ) -> Result<Answer, LockError> {
         let mut request = Request::builder().method(method).uri(path);
         let mut bytes = Vec::new();
         if let Some((content_type, draft)) = body {
             request = request.header(header::CONTENT_TYPE, content_type);
-            bytes = draft.into_json();
+            bytes = draft.to_json();
         }
         let response = self.send(call, request, bytes).await?;
         collect(call, response).await
@@ -292,9 +286,9 @@ pub(crate) async fn collect(call: &Call<'_>, response: Response<Body>) -> Result
 }
 
 impl Draft {
-    fn into_json(self) -> Vec<u8> {
-        let mut object = self.fields;
-        object.insert("metadata".to_owned(), self.metadata.into());
+    fn to_json(&self) -> Vec<u8> {
+        let mut object = self.fields.clone();
+        object.insert("metadata".to_owned(), self.metadata.clone().into());
         Value::Object(object).to_string().into_bytes()
     }
 }

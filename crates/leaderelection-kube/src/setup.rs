@@ -22,13 +22,47 @@ pub enum SetupError {
         /// What is wrong with it.
         problem: &'static str,
     },
-    /// A reference to a lock has another form than `endpoints:NAMESPACE/NAME`.
-    #[error("lock {reference:?}: {problem}; the form is endpoints:NAMESPACE/NAME")]
+    /// A reference to a lock has another form than `KIND:NAMESPACE/NAME`.
+    #[error(
+        "lock {reference:?}: {problem}; the form is leases:NAMESPACE/NAME, configmaps:NAMESPACE/NAME or endpoints:NAMESPACE/NAME"
+    )]
     BadReference {
         /// What was given.
         reference: String,
         /// What is wrong with it.
         problem: String,
+    },
+    /// A label that Kubernetes does not allow.
+    #[error("label {key:?} = {value:?}: {problem}")]
+    BadLabel {
+        /// Its key, as it was given.
+        key: String,
+        /// Its value, as it was given.
+        value: String,
+        /// What is wrong with them.
+        problem: String,
+    },
+    /// A reference to an owner that Kubernetes does not allow.
+    #[error("owner reference to {kind} {name:?} (apiVersion {api_version:?}, uid {uid:?}): {problem}")]
+    BadOwnerReference {
+        /// The owner's API, as it was given.
+        api_version: String,
+        /// The owner's kind, as it was given.
+        kind: String,
+        /// The owner's name, as it was given.
+        name: String,
+        /// The owner's uid, as it was given.
+        uid: String,
+        /// What is wrong with them.
+        problem: &'static str,
+    },
+    /// A name of a field manager that Kubernetes does not allow.
+    #[error("field manager {name:?}: {problem}")]
+    BadFieldManager {
+        /// What was given.
+        name: String,
+        /// What is wrong with it.
+        problem: &'static str,
     },
     /// There is no kubeconfig, and the program runs in no cluster.
     #[error("no cluster to connect to: KUBECONFIG is not set, there is no {}, and this is no pod (KUBERNETES_SERVICE_HOST is not set)", .looked_for.display())]

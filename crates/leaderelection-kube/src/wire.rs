@@ -11,6 +11,7 @@ use serde_json::value::RawValue;
 pub(crate) struct Object<'a> {
     #[serde(borrow)]
     pub(crate) metadata: Metadata<'a>,
+    pub(crate) spec: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -36,12 +37,16 @@ pub(crate) struct Event<'a> {
 impl<'a> Object<'a> {
     /// An answer about the object of that name, or what is wrong with it.
     pub(crate) fn parse(json: &'a [u8], name: &str) -> Result<Self, String> {
-        let object: Self =
-            serde_json::from_slice(json).map_err(|error| format!("the answer is no object: {error}"))?;
+        let object = Self::any(json)?;
         match &*object.metadata.name {
             its_name if its_name == name => Ok(object),
             other => Err(format!("the answer is about an object named {other:?}")),
         }
+    }
+
+    /// An object of whatever name.
+    pub(crate) fn any(json: &'a [u8]) -> Result<Self, String> {
+        serde_json::from_slice(json).map_err(|error| format!("the answer is no object: {error}"))
     }
 
     /// Its resourceVersion. Kubernetes calls it opaque, but it is a decimal number, and comparable since 1.35.

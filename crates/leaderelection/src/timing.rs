@@ -324,7 +324,26 @@ impl LeaseTiming {
     /// The largest ratio between the rates of two candidates' clocks at which two leaders never overlap:
     /// `L / (R + σ)`. It is exact: at any larger ratio a schedule with two leaders exists (the theorem of SAFETY).
     pub fn tolerated_clock_rate_ratio(&self) -> f64 {
-        self.lease_duration.as_secs_f64() / (self.renew_deadline + self.stop_grace).as_secs_f64()
+        self.tolerated_clock_rate_ratio_beside(self.lease_duration)
+    }
+
+    /// The same bound beside candidates who wait for their own lease, whatever this record declares, as Go's to 0.26 and
+    /// Java's, Python's and C#'s do: `their L / (R + σ)`. Below 1 they take over a live leader of this timing even where all
+    /// clocks run alike.
+    ///
+    /// So new durations are rolled out in this order: raise L everywhere, then R; lower R everywhere, then L (SAFETY 24).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use leaderelection::LeaseTiming;
+    ///
+    /// let longer = LeaseTiming::new(Duration::from_secs(60), Duration::from_secs(40), Duration::from_secs(5))?;
+    /// let old_lease = Duration::from_secs(15);
+    /// assert!(longer.tolerated_clock_rate_ratio_beside(old_lease) < 1.0); // not at once: first 60 / 10, then 60 / 40
+    /// # Ok::<(), leaderelection::TimingError>(())
+    /// ```
+    pub fn tolerated_clock_rate_ratio_beside(&self, their_lease_duration: Duration) -> f64 {
+        their_lease_duration.as_secs_f64() / (self.renew_deadline + self.stop_grace).as_secs_f64()
     }
 
     /// The longest that a crashed leader of the same timing is outlived, on a healthy network, from its last renewal's

@@ -95,6 +95,40 @@ fn records_of_the_java_client_are_read() {
     assert_eq!(endpoints.renew_time, utc("2020-06-08T03:43:09.456Z"));
     assert_eq!(golden!("java-date-without-colon"), endpoints);
     assert!(golden!("java-released").is_free(), "it leaves a null holder out");
+    assert_eq!(golden!("java-closed"), record("", 30, 1), "and the times");
+    let owned = golden!("java-owner");
+    let unknown: Vec<&str> = owned.unknown_fields.iter().map(|(name, _)| &**name).collect();
+    assert_eq!(unknown, ["ownerReference"]);
+    assert_eq!(
+        (owned.renew_time, owned.leader_transitions),
+        (endpoints.renew_time, 1)
+    );
+}
+
+/// SAFETY 7: its duration has another name, so that a candidate waits its own.
+#[test]
+fn records_of_fabric8_are_read_but_for_their_duration() {
+    let configmap = golden!("fabric8-configmap");
+    assert_eq!(
+        (&*configmap.holder_identity, configmap.leader_transitions),
+        ("fabric8-1", 2)
+    );
+    assert_eq!(configmap.renew_time, utc("2023-05-04T10:20:40.654321Z"));
+    assert_eq!(configmap.lease_duration_seconds, 0);
+    assert_eq!(
+        configmap.unknown_fields,
+        [("leaseDuration".to_owned(), "15.000000000".to_owned())]
+    );
+}
+
+#[test]
+fn records_of_the_csharp_client_are_read() {
+    let configmap = golden!("csharp-configmap");
+    assert_eq!(
+        (&*configmap.holder_identity, configmap.lease_duration_seconds),
+        ("csharp-1", 15)
+    );
+    assert_eq!(configmap.renew_time, utc("2023-05-04T10:20:40.654321Z"));
 }
 
 #[test]

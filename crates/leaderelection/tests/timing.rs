@@ -17,6 +17,10 @@ const fn s(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
+fn seconds(lease: u64, deadline: u64, period: u64) -> LeaseTiming {
+    LeaseTiming::new(s(lease), s(deadline), s(period)).unwrap()
+}
+
 fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
@@ -218,4 +222,36 @@ proptest! {
             prop_assert!(timing.worst_failover() > timing.lease_duration());
         }
     }
+}
+
+/// SAFETY 24: every leader of a roll-out stands beside candidates of the step before and of the step after, who wait for
+/// their own lease.
+#[test]
+fn new_durations_are_rolled_out_by_raising_the_lease_first_and_lowering_it_last() {
+    let bearable = |steps: &[LeaseTiming]| {
+        steps.windows(2).all(|step| {
+            let [before, after] = step else { return false };
+            let beside = |leader: &LeaseTiming, waits: &LeaseTiming| {
+                leader.tolerated_clock_rate_ratio_beside(waits.lease_duration())
+            };
+            beside(before, after) > 1.0 && beside(after, before) > 1.0
+        })
+    };
+    let (short, long) = (seconds(15, 10, 2), seconds(60, 40, 2));
+    let between = seconds(60, 10, 2);
+    assert!(bearable(&[short.clone(), between.clone(), long.clone()]));
+    assert!(bearable(&[long.clone(), between, short.clone()]));
+    assert!(!bearable(&[short.clone(), long.clone()]), "both at once");
+    assert!(!bearable(&[long, short]), "both at once");
+}
+
+/// The leader's own stop grace counts, and a lease that is as long as the leader's own gives the leader's own bound.
+#[test]
+fn the_bound_beside_others_is_that_of_the_leaders_deadline_and_their_lease() {
+    let timing = seconds(15, 10, 2).with_stop_grace(s(2)).unwrap();
+    assert_eq!(timing.tolerated_clock_rate_ratio_beside(s(6)), 0.5);
+    assert_eq!(
+        timing.tolerated_clock_rate_ratio_beside(s(15)),
+        timing.tolerated_clock_rate_ratio()
+    );
 }

@@ -11,8 +11,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use leaderelection_tests::beside_go::{Change, Side, Stage, WORK, by_release, row};
-use leaderelection_tests::clocked;
+use leaderelection_tests::beside_go::{self, Change, Side, Stage, by_release, row};
 use leaderelection_tests::servers::KubeApiserver;
 
 const HANDOVERS: usize = 50;
@@ -24,23 +23,7 @@ const TIMING: [Duration; 3] = [
 ];
 
 fn main() -> ExitCode {
-    match std::env::args().nth(1).as_deref() {
-        None => match measure() {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => {
-                eprintln!("handover-kube: {error}");
-                ExitCode::FAILURE
-            }
-        },
-        Some(WORK) => match clocked::work() {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => {
-                eprintln!("{WORK}: {error}");
-                ExitCode::FAILURE
-            }
-        },
-        Some(_) => leaderelection_cli::main(),
-    }
+    beside_go::main("handover-kube", |_| measure())
 }
 
 fn measure() -> Result<(), Box<dyn std::error::Error>> {

@@ -8,6 +8,7 @@
 //!     store   the record and what it was up to two versions ago
 //!     seat    one candidate: its machine, its work, its calls on their way
 //!     places  which worlds are one
+//!     seconds which records are the same but for how old they are
 //!      |
 //!   action    what the adversary may do next
 //!      |
@@ -42,6 +43,7 @@ pub mod check;
 pub mod heal;
 pub mod places;
 pub mod seat;
+mod seconds;
 pub mod setting;
 pub mod store;
 pub mod story;

@@ -8,8 +8,11 @@ use leaderelection::{Content, Expected, LeaderElectionRecord, MonoTime, Observat
 
 /// The number that the newest version has in a normalised world. What is older than two versions before has 0.
 pub const NEWEST: u64 = 3;
-/// The second and the transitions that the newest record has in a normalised world.
+/// The transitions that the newest record has in a normalised world. Those that lie further back have 0.
 const BASE: i64 = 3;
+/// The second that the wall clock shows in a normalised world, and the newest record has, unless it runs ahead. So many old
+/// records that differ in their second alone have a place below it.
+pub(super) const WALL: i64 = 16;
 /// How many states are remembered: the newest and two before it.
 const REMEMBERED: usize = 3;
 /// Who holds what somebody else has written.
@@ -31,7 +34,7 @@ fn second(seconds: i64) -> DateTime<Utc> {
 /// What every wall clock shows in a normalised world. It stands with the records, which is the hardest case for a record
 /// that has to change with every write (SAFETY 6).
 pub(super) fn wall() -> DateTime<Utc> {
-    second(BASE)
+    second(WALL)
 }
 
 impl Store {
@@ -153,7 +156,7 @@ impl Store {
     /// Somebody writes another holder, with or without a duration, and never the same record twice.
     pub(super) fn rewrite(&mut self, seconds: i64) -> Option<()> {
         let record = self.record(0)?;
-        let time = Some(second(BASE + 1));
+        let time = Some(second(WALL + 1));
         let foreign = LeaderElectionRecord {
             holder_identity: STRANGER.to_owned(),
             lease_duration_seconds: seconds,
@@ -169,10 +172,10 @@ impl Store {
     /// transitions, and never a later second than the wall clock. The wall clock goes on with every create that is sent.
     pub(super) fn shift(&self, coarse: bool, deletes: bool, last_create: Option<i64>) -> Shift {
         let (seconds, transitions) = self.record(0).map_or((0, 0), |record| {
-            let renewed = record.renew_time.map_or(BASE, |time| time.timestamp());
-            (renewed - BASE, record.leader_transitions - BASE)
+            let renewed = record.renew_time.map_or(WALL, |time| time.timestamp());
+            (renewed - WALL, record.leader_transitions - BASE)
         });
-        let created = last_create.map_or(0, |second| second - BASE + 1);
+        let created = last_create.map_or(0, |second| second - WALL + 1);
         Shift {
             now: MonoTime::ZERO,
             version: self.newest - NEWEST,
@@ -188,6 +191,10 @@ impl Store {
         while self.states.len() > 1 && self.version(self.states.len() - 1) <= known {
             self.states.pop();
         }
+    }
+
+    pub(super) fn for_each_record(&mut self, rename: impl FnMut(&mut Arc<LeaderElectionRecord>)) {
+        self.states.iter_mut().flatten().for_each(rename);
     }
 
     pub(super) fn normalise(&mut self, by: &Shift) {

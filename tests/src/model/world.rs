@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use leaderelection::election::{ElectionConfig, Input, Read, Shift};
-use leaderelection::{EmptyIdentity, Expected, LockErrorKind, Moment, MonoTime, Swap};
+use leaderelection::{EmptyIdentity, Expected, LeaderElectionRecord, LockErrorKind, Moment, MonoTime, Swap};
 use stateright::{Model, Property};
 
 use super::action::{self, Action, Meddling, Reply};
 use super::places::{Alike, either_way};
 use super::seat::{Call, Fate, Seat};
+use super::seconds;
 use super::setting::{Lives, MOST_SEATS, Setting, Spans};
 use super::store::{self, Store};
 
@@ -188,6 +189,7 @@ impl Checked {
         let shift = world
             .store
             .shift(self.setting.coarse, self.setting.deletes(), last_create);
+        seconds::close_ranks(world, &shift);
         world.store.normalise(&shift);
         for ((seat, passed), spans) in world.seats.iter_mut().zip(passed).zip(&self.spans) {
             let now = moment(passed).mono;
@@ -270,6 +272,17 @@ impl Hash for World {
 }
 
 impl World {
+    /// Shows every record that is remembered anywhere or on its way, and takes what is made of it.
+    pub(super) fn for_each_record(&mut self, mut rename: impl FnMut(&mut Arc<LeaderElectionRecord>)) {
+        self.store.for_each_record(&mut rename);
+        for seat in &mut self.seats {
+            seat.election.for_each_record(&mut rename);
+            for call in &mut seat.calls {
+                rename(&mut call.attempt.record);
+            }
+        }
+    }
+
     /// Whether a record under this name may be shown or may yet land, or a process has it.
     fn mentions(&self, name: &str) -> bool {
         let lives = |seat: &Seat| seat.election.identity().as_str() == name;

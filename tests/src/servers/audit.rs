@@ -41,15 +41,17 @@ pub struct KubeRequest {
     pub name: String,
 }
 
-/// The requests in that log which `wanted` selects.
+/// The requests in that log which `wanted` selects, of those in whose line `word` is.
 pub(super) fn read(
     log: &Path,
+    word: &str,
     wanted: impl Fn(&KubeRequest) -> bool,
 ) -> Result<Vec<KubeRequest>, ServerError> {
     let text = fs::read_to_string(log).map_err(ServerError::io(format!("read {}", log.display())))?;
     let mut requests = Vec::new();
     // What follows the last line's end is still being written.
-    for line in text.split_inclusive('\n').filter(|line| line.ends_with('\n')) {
+    let whole = text.split_inclusive('\n').filter(|line| line.ends_with('\n'));
+    for line in whole.filter(|line| line.contains(word)) {
         let request = parse(line).map_err(ServerError::io(format!("understand {line}")))?;
         if wanted(&request) {
             requests.push(request);

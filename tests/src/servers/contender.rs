@@ -44,10 +44,15 @@ impl Contender {
         self
     }
 
+    /// Writes Events about the election in the name of that component, by client-go's own recorder.
+    pub fn events(self, component: &str) -> Self {
+        self.flag("--events", component)
+    }
+
     /// Another kind of lock: `endpoints`, `configmaps`, `leases`, `endpointsleases` or `configmapsleases`, which only the
     /// old client-go behind [`GoContender::endpoints`] knows.
     pub fn lock(self, kind: &str) -> Self {
-        self.flag("--lock", kind)
+        self.flag("--lock-kind", kind)
     }
 
     /// What to run while leading: a program, by its whole path, and its arguments. Its output goes to the log, its
@@ -198,20 +203,15 @@ impl GoContender {
         contender("contender-lease", kubeconfig.into(), namespace, name, identity)
     }
 
-    /// A candidate on an Endpoints object, with client-go v0.23.17, the last that has this lock.
+    /// A candidate on an Endpoints object, with client-go v0.23.17, the last that has this lock; on a ConfigMap or a Lease,
+    /// with [`Contender::lock`].
     pub fn endpoints(
         kubeconfig: impl Into<PathBuf>,
         namespace: &str,
         name: &str,
         identity: &str,
     ) -> Contender {
-        contender(
-            "contender-endpoints",
-            kubeconfig.into(),
-            namespace,
-            name,
-            identity,
-        )
+        contender("contender-0.23", kubeconfig.into(), namespace, name, identity)
     }
 
     /// The next event of that kind, said already or to come: each is given once.
@@ -312,6 +312,11 @@ impl GoContender {
         self.running()?.cont()
     }
 
+    /// The end of what client-go logged, until it is killed.
+    pub fn log_tail(&self) -> String {
+        self.process.as_ref().map(Process::log_tail).unwrap_or_default()
+    }
+
     /// The process id, until it is killed.
     pub fn pid(&self) -> Option<u32> {
         self.process.as_ref().map(Process::id)
@@ -336,10 +341,6 @@ impl GoContender {
             said: said.join(", "),
             log: self.log_tail(),
         }
-    }
-
-    fn log_tail(&self) -> String {
-        self.process.as_ref().map(Process::log_tail).unwrap_or_default()
     }
 }
 

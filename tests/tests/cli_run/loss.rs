@@ -145,3 +145,8 @@ on_each_store! {
     a_command_without_its_guard_is_killed_and_the_lease_released,
     a_record_overwritten_by_somebody_else_ends_the_command_at_once,
 }
+
+on_other_kinds_of_objects! {
+    a_killed_supervisor_takes_all_of_its_group_along_and_the_next_waits_for_the_lease,
+    a_record_overwritten_by_somebody_else_ends_the_command_at_once,
+}

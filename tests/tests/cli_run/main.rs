@@ -1,6 +1,7 @@
 //! `leaderelect run`, as real processes on a real store: who runs the command, for how long, and what becomes of it.
 //!
-//! Each case runs on every store.
+//! Each case runs on etcd and on an Endpoints object; how one starts and another takes over, on the other kinds of objects
+//! too.
 
 #![expect(clippy::unwrap_used, reason = "a failing assertion is how a test speaks")]
 
@@ -18,6 +19,25 @@ macro_rules! on_each_store {
             $(#[test]
             fn $case() -> crate::TestResult {
                 super::$case::<crate::store::Endpoints>()
+            })*
+        }
+    };
+}
+
+/// The same for the other kinds of objects of Kubernetes, which differ in nothing but where the record is.
+macro_rules! on_other_kinds_of_objects {
+    ($($case:ident),* $(,)?) => {
+        mod on_leases {
+            $(#[test]
+            fn $case() -> crate::TestResult {
+                super::$case::<crate::store::Leases>()
+            })*
+        }
+
+        mod on_config_maps {
+            $(#[test]
+            fn $case() -> crate::TestResult {
+                super::$case::<crate::store::ConfigMaps>()
             })*
         }
     };

@@ -87,3 +87,7 @@ on_each_store! {
     a_drain_ends_at_its_limit_and_the_lease_is_released_all_the_same,
     a_second_stop_signal_kills_at_once,
 }
+
+on_other_kinds_of_objects! {
+    a_stop_signal_ends_the_command_and_hands_over_at_once,
+}

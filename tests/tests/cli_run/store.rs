@@ -1,11 +1,12 @@
 //! The stores that every case runs on, each with the lock of one election.
 
 use std::error::Error;
+use std::marker::PhantomData;
 use std::path::Path;
 use std::process::Command;
 
 use leaderelection_kube::KubeConnection;
-use leaderelection_tests::kube_door::KubeDoor;
+use leaderelection_tests::kube_door::{Kind, KubeDoor};
 use leaderelection_tests::servers::{Etcd, KubeApiserver, ServerError};
 use leaderelection_tests::side_door::SideDoor;
 
@@ -81,11 +82,35 @@ impl Store for Etcd {
     }
 }
 
-/// A namespace of an apiserver, for one Endpoints object.
-pub(crate) struct Endpoints {
+/// A namespace of an apiserver, for one object.
+pub(crate) struct Objects<K> {
     server: Server,
     namespace: String,
+    kind: PhantomData<K>,
 }
+
+pub(crate) type Endpoints = Objects<OfEndpoints>;
+pub(crate) type Leases = Objects<OfLease>;
+pub(crate) type ConfigMaps = Objects<OfConfigMap>;
+
+pub(crate) trait OfKind {
+    const KIND: Kind;
+}
+
+/// A kind of object, as a type.
+macro_rules! of_kind {
+    ($Type:ident, $Kind:ident) => {
+        pub(crate) struct $Type;
+
+        impl OfKind for $Type {
+            const KIND: Kind = Kind::$Kind;
+        }
+    };
+}
+
+of_kind!(OfEndpoints, Endpoints);
+of_kind!(OfLease, Lease);
+of_kind!(OfConfigMap, ConfigMap);
 
 enum Server {
     Shared(&'static KubeApiserver),
@@ -108,10 +133,14 @@ impl Server {
     }
 }
 
-impl Endpoints {
+impl<K: OfKind> Objects<K> {
     fn of(server: Server) -> Result<Self, Box<dyn Error>> {
         let namespace = server.get().namespace("run")?;
-        Ok(Self { server, namespace })
+        Ok(Self {
+            server,
+            namespace,
+            kind: PhantomData,
+        })
     }
 
     fn kubeconfig(&self) -> impl AsRef<Path> {
@@ -119,7 +148,7 @@ impl Endpoints {
     }
 }
 
-impl Store for Endpoints {
+impl<K: OfKind> Store for Objects<K> {
     fn new() -> Result<Self, Box<dyn Error>> {
         Self::of(Server::Shared(KubeApiserver::shared()?))
     }
@@ -129,7 +158,7 @@ impl Store for Endpoints {
     }
 
     fn lock(&self) -> String {
-        format!("endpoints:{}/{KEY}", self.namespace)
+        format!("{}:{}/{KEY}", K::KIND.plural(), self.namespace)
     }
 
     fn leaderelect(&self) -> Command {
@@ -157,7 +186,7 @@ impl Store for Endpoints {
     fn overwrite(&self, record: &str) -> TestResult {
         runtime()?.block_on(async {
             let kube = KubeConnection::from_kubeconfig(self.kubeconfig()).await?;
-            let door = KubeDoor::new(kube.client().clone(), &self.namespace, KEY);
+            let door = KubeDoor::on(K::KIND, kube.client().clone(), &self.namespace, KEY);
             door.put(record).await?;
             Ok(())
         })

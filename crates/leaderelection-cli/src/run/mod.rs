@@ -36,6 +36,8 @@ use self::children::{Children, GroupEnd, StartError};
 use self::guard::GuardTime;
 use self::stops::Stops;
 use crate::args::{self, RunArgs};
+use crate::events::Recording;
+use crate::lock_arg::Opened;
 
 /// Why there is no election, or none any more.
 #[derive(Debug, thiserror::Error)]
@@ -56,8 +58,11 @@ enum RunError {
 pub(crate) fn run(args: RunArgs) -> ExitCode {
     let timing = match args.timing() {
         Ok(timing) => timing,
-        Err(error) => args::refuse(&error),
+        Err(error) => args::refuse(error),
     };
+    if args.events && !args.lock.has_events() {
+        args::refuse("--events is for locks on Kubernetes: other stores have no Events");
+    }
     log();
     let ended = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -112,7 +117,7 @@ async fn supervise(args: RunArgs, timing: LeaseTiming) -> Result<u8, RunError> {
         None => Identity::unique(),
     };
     // This may run a credential plugin, which may take its time.
-    let lock = tokio::select! {
+    let Opened { lock, recorder } = tokio::select! {
         opened = args.lock.open() => opened.map_err(RunError::Lock)?,
         () = stops.first() => return Ok(0),
         never = &mut listening => match never {},
@@ -121,6 +126,8 @@ async fn supervise(args: RunArgs, timing: LeaseTiming) -> Result<u8, RunError> {
     let elector = LeaderElector::builder(lock, identity.clone())
         .timing(timing.clone())
         .build()?;
+    let recorder = recorder.filter(|_| args.events);
+    let recording = Recording::start(recorder, &elector).map_err(RunError::Lock)?;
     let office = Office {
         children: &children,
         stops: &stops,
@@ -129,11 +136,12 @@ async fn supervise(args: RunArgs, timing: LeaseTiming) -> Result<u8, RunError> {
         command: &args.command,
     };
     let ended = tokio::select! {
-        ended = elector.run(stops.first(), |leadership| office.lead(leadership)) => ended?,
+        ended = elector.run(stops.first(), |leadership| office.lead(leadership)) => ended,
         never = reaping => match never {},
         never = listening => match never {},
     };
-    match ended {
+    recording.finish().await;
+    match ended? {
         Ended::Finished(code) => code,
         Ended::Stopped => Ok(0),
     }

@@ -237,6 +237,7 @@ fn open(door: Result<Door, String>, what: &str) -> Result<(), Stop> {
     match door {
         Ok(Door::Done) => Ok(()),
         Ok(Door::Closed) => Err(Stop::DidNotRun(format!("the fixture has no side door to {what}"))),
+        Ok(Door::Impossible(why)) => Err(Stop::DidNotRun(format!("nobody can {what}: {why}"))),
         Err(why) => fail!("the fixture could not {what}: {why}"),
     }
 }

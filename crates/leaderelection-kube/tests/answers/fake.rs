@@ -9,7 +9,7 @@ use http::{HeaderMap, Request, Response, header};
 use http_body_util::StreamBody;
 use kube::Client;
 use kube::client::Body;
-use leaderelection_kube::{EndpointsLock, SetupError};
+use leaderelection_kube::{EndpointsLock, KubeConnection, SetupError};
 use tower::BoxError;
 
 /// What was asked.
@@ -107,6 +107,10 @@ impl Fake {
     }
 
     pub fn lock(&self) -> Result<EndpointsLock, SetupError> {
+        self.connection().endpoints("ns", "leader")
+    }
+
+    pub fn connection(&self) -> KubeConnection {
         let (answer, seen) = (self.answer.clone(), Arc::clone(&self.seen));
         let service = tower::service_fn(move |request: Request<Body>| {
             let (answer, seen) = (answer.clone(), Arc::clone(&seen));
@@ -130,7 +134,7 @@ impl Fake {
                 answer.give()
             }
         });
-        EndpointsLock::new(Client::new(service, "default"), "ns", "leader")
+        KubeConnection::from_client(Client::new(service, "default"))
     }
 
     pub fn seen(&self) -> Vec<Seen> {

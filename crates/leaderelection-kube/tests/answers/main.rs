@@ -4,6 +4,8 @@
 //! A fake server answers here what a real one cannot be made to answer at will; the real one is in the workspace's tests.
 
 mod fake;
+mod kinds;
+mod others;
 mod refusals;
 mod requests;
 mod watching;

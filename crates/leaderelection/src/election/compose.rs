@@ -12,6 +12,8 @@ use crate::record::LeaderElectionRecord;
 const LAST_SECOND: i64 = 253_402_300_799;
 /// 9999-01-01T00:00:00Z: no clock is followed into the last year, so that the seconds of a term have room to grow.
 const LAST_FOLLOWED: i64 = 253_370_764_800;
+/// The most that the `int32` of a Kubernetes Lease holds.
+const LAST_TRANSITION: i64 = i32::MAX as i64;
 /// 0001-01-01T00:00:00Z, Go's zero time, which it writes as null.
 const FIRST_SECOND: i64 = -62_135_596_800;
 
@@ -105,9 +107,13 @@ fn written_seconds(config: &ElectionConfig) -> i64 {
     config.timing.written_seconds()
 }
 
-/// A number that somebody has driven to its end starts over, because every acquisition must differ from the one before.
+/// A number that somebody has driven to its end starts over, because every acquisition must differ from the one before. The
+/// end is that of a Lease, which holds 0 to 2,147,483,647: a larger one would be refused for ever.
 fn next_transitions(transitions: i64) -> i64 {
-    transitions.checked_add(1).unwrap_or(1)
+    match transitions {
+        0..LAST_TRANSITION => transitions + 1,
+        _ => 1,
+    }
 }
 
 /// The next record of a term: its whole second grows with every write, also when the wall clock stands or steps back.

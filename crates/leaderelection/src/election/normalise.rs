@@ -190,6 +190,17 @@ impl Election {
         }
     }
 
+    /// Shows every record that this machine remembers, and takes what is made of it. A model gives the same ones other
+    /// seconds, where only whether two are equal is still asked.
+    pub fn for_each_record(&mut self, mut rename: impl FnMut(&mut Arc<LeaderElectionRecord>)) {
+        if let State::Present(Content::Record(record)) = &mut self.seen.state {
+            rename(record);
+        }
+        for pending in self.attempts.iter_mut() {
+            rename(&mut pending.record);
+        }
+    }
+
     /// The second in the last create of this life. A model asks, because a wall clock that stood while creates go on would
     /// fall behind them for ever.
     pub fn last_create_second(&self) -> Option<i64> {

@@ -193,6 +193,11 @@ impl LeaderElector {
         }
     }
 
+    /// Under which name it runs.
+    pub fn identity(&self) -> &Identity {
+        &self.config.identity
+    }
+
     /// What happens in this election from its very start. A handle gives the same from when it is asked.
     pub fn events(&self) -> Events {
         Events::new(self.events.subscribe())

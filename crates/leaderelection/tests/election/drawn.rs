@@ -67,7 +67,7 @@ fn the_spread_is_drawn_by_splitmix64() {
     for (state, draw) in (0..).map(|n: u64| STEP.wrapping_mul(n)).zip(PUBLISHED) {
         let at = reads_at((state ^ 5).rotate_right(32), 5, true);
         #[allow(clippy::cast_possible_truncation)]
-        let drawn = (u128::from(draw) * 3_000 >> 64) as u64;
+        let drawn = ((u128::from(draw) * 3_000) >> 64) as u64;
         assert_eq!(at, 6_000 + drawn);
     }
 }

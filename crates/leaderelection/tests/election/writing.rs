@@ -70,6 +70,27 @@ fn an_acquisition_takes_the_wall_clock_as_it_is() {
     .assert_eq(&bench.take_transcript());
 }
 
+/// SAFETY 6, SAFETY 16: transitions that somebody has driven to their end start over, and the end is that of a Kubernetes
+/// Lease: a larger number would be refused there for ever. So does what is below 0, which it does not hold either.
+#[test]
+fn transitions_start_over_where_a_lease_ends() {
+    for transitions in ["2147483646", "2147483647", "9223372036854775807", "-7"] {
+        let mut bench = Bench::knowing(config(), present(5, &format!("/1@0#{transitions}")));
+        bench.done(0.1, 6);
+        bench.wake(2.0);
+        let next = if transitions == "2147483646" {
+            "2147483647"
+        } else {
+            "1"
+        };
+        let transcript = bench.take_transcript();
+        assert!(
+            transcript.contains(&format!("swap v6 to a/15@2#{next},")),
+            "{transitions}: {transcript}"
+        );
+    }
+}
+
 /// SAFETY 6: nor is a clock before the year 1, whose first second Go writes as no time at all.
 #[test]
 fn a_clock_before_all_years_is_not_followed() {

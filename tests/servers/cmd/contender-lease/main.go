@@ -35,9 +35,13 @@ func elect(ctx context.Context, o contender.Options, callbacks contender.Callbac
 	// Endpoints are deprecated, and every answer says so.
 	rest.SetDefaultWarningHandler(rest.NoWarnings{})
 
+	events, wait, err := recorder(o, config)
+	if err != nil {
+		return fmt.Errorf("events: %w", err)
+	}
 	lock, err := resourcelock.NewFromKubeconfig(
 		o.Lock, o.Namespace, o.Name,
-		resourcelock.ResourceLockConfig{Identity: o.Identity},
+		resourcelock.ResourceLockConfig{Identity: o.Identity, EventRecorder: events},
 		config, o.RenewDeadline,
 	)
 	if err != nil {
@@ -59,5 +63,6 @@ func elect(ctx context.Context, o contender.Options, callbacks contender.Callbac
 		return fmt.Errorf("elector: %w", err)
 	}
 	elector.Run(ctx)
+	wait()
 	return nil
 }

@@ -30,7 +30,7 @@ type Callbacks struct {
 // Elect stands in the election until the context is cancelled or a leadership is lost.
 type Elect func(context.Context, Options, Callbacks) error
 
-// Main is the whole program. The first of the locks is the default of --lock.
+// Main is the whole program. The first of the locks is the default of --lock-kind.
 func Main(elect Elect, locks ...string) {
 	lifeline.Watch()
 	options := parse(locks)

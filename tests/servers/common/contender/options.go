@@ -22,13 +22,15 @@ type Options struct {
 	RenewDeadline   time.Duration
 	RetryPeriod     time.Duration
 	ReleaseOnCancel bool
+	// Events is the component in whose name Events are written; none are when it is empty.
+	Events string
 	// Command runs while leading; nothing does when it is empty.
 	Command []string
 }
 
 func parse(locks []string) Options {
 	var o Options
-	flag.StringVar(&o.Lock, "lock", locks[0], "kind of lock: "+strings.Join(locks, ", "))
+	flag.StringVar(&o.Lock, "lock-kind", locks[0], "kind of lock: "+strings.Join(locks, ", "))
 	flag.StringVar(&o.Kubeconfig, "kubeconfig", "", "kubeconfig `file`")
 	flag.StringVar(&o.Server, "server", "", "`URL` of the API server; overrides the kubeconfig's")
 	flag.StringVar(&o.Token, "token", "", "bearer token; overrides the kubeconfig's")
@@ -41,6 +43,7 @@ func parse(locks []string) Options {
 	flag.DurationVar(&o.RenewDeadline, "renew-deadline", 10*time.Second, "client-go's RenewDeadline")
 	flag.DurationVar(&o.RetryPeriod, "retry-period", 2*time.Second, "client-go's RetryPeriod")
 	flag.BoolVar(&o.ReleaseOnCancel, "release-on-cancel", false, "client-go's ReleaseOnCancel: give the lock up when told to end")
+	flag.StringVar(&o.Events, "events", "", "write Events in the name of this `component`")
 	flag.Usage = func() {
 		fmt.Fprintf(flag.CommandLine.Output(), "usage: %s [flags] [-- command [argument...]]\n", os.Args[0])
 		flag.PrintDefaults()
@@ -54,7 +57,7 @@ func parse(locks []string) Options {
 	}
 	switch {
 	case !known:
-		refuse("--lock %q is none of %s", o.Lock, strings.Join(locks, ", "))
+		refuse("--lock-kind %q is none of %s", o.Lock, strings.Join(locks, ", "))
 	case o.Name == "":
 		refuse("--name is required")
 	case o.Identity == "":

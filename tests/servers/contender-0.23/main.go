@@ -1,4 +1,5 @@
-// Command contender-endpoints stands in an election with client-go v0.23.17, the last that has the Endpoints lock.
+// Command contender-0.23 stands in an election with client-go v0.23.17, the last that has the locks on Endpoints and
+// ConfigMaps.
 package main
 
 import (
@@ -39,9 +40,13 @@ func elect(ctx context.Context, o contender.Options, callbacks contender.Callbac
 	// Endpoints are deprecated, and every answer says so.
 	rest.SetDefaultWarningHandler(rest.NoWarnings{})
 
+	events, wait, err := recorder(o, config)
+	if err != nil {
+		return fmt.Errorf("events: %w", err)
+	}
 	lock, err := resourcelock.NewFromKubeconfig(
 		o.Lock, o.Namespace, o.Name,
-		resourcelock.ResourceLockConfig{Identity: o.Identity},
+		resourcelock.ResourceLockConfig{Identity: o.Identity, EventRecorder: events},
 		config, o.RenewDeadline,
 	)
 	if err != nil {
@@ -63,5 +68,6 @@ func elect(ctx context.Context, o contender.Options, callbacks contender.Callbac
 		return fmt.Errorf("elector: %w", err)
 	}
 	elector.Run(ctx)
+	wait()
 	return nil
 }

@@ -1,0 +1,11 @@
+//! What is in `deploy/`, on a real kube-apiserver: each manifest is one, and the Role is enough for an election's whole life
+//! and no more than that.
+
+#![allow(
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "JSON that is missing is null, and a failing assertion is how a test speaks"
+)]
+
+mod manifests;
+mod role;
