@@ -110,7 +110,8 @@ impl FromStr for LockArg {
 impl LockArg {
     /// Whether its store has Kubernetes' Events.
     pub(crate) fn has_events(&self) -> bool {
-        match self {
+        // A place, so that there is nothing to match where no store is compiled in.
+        match *self {
             #[cfg(feature = "etcd")]
             Self::Etcd(_) => false,
             #[cfg(feature = "kube")]
