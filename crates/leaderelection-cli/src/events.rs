@@ -7,6 +7,7 @@ pub(crate) use leaderelection_kube::EventRecorder as Recorder;
 #[cfg(not(feature = "kube"))]
 pub(crate) use std::convert::Infallible as Recorder;
 
+#[cfg(feature = "kube")]
 use std::time::Duration;
 
 use leaderelection::LeaderElector;
@@ -16,6 +17,7 @@ use leaderelection::LeaderElector;
 pub(crate) const COMPONENT: &str = "leaderelect";
 
 /// How long the end of the program may wait for the last Event, when the lease is released already.
+#[cfg(feature = "kube")]
 const LAST: Duration = Duration::from_secs(1);
 
 /// Events that are being written, if they are.
@@ -52,7 +54,5 @@ impl Recording {
         }
     }
 
-    pub(crate) async fn finish(self) {
-        let _ = LAST;
-    }
+    pub(crate) async fn finish(self) {}
 }
