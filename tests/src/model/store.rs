@@ -173,9 +173,9 @@ impl Store {
     pub(super) fn shift(&self, coarse: bool, deletes: bool, last_create: Option<i64>) -> Shift {
         let (seconds, transitions) = self.record(0).map_or((0, 0), |record| {
             let renewed = record.renew_time.map_or(WALL, |time| time.timestamp());
-            (renewed - WALL, record.leader_transitions - BASE)
+            (renewed - WALL, (record.leader_transitions - BASE).max(0))
         });
-        let created = last_create.map_or(0, |second| second - WALL + 1);
+        let created = last_create.map_or(0, |second| second - WALL);
         Shift {
             now: MonoTime::ZERO,
             version: self.newest - NEWEST,

@@ -74,3 +74,10 @@ fn caught_claim_leads_at_once() -> Result<(), EmptyIdentity> {
 fn caught_anothers_create_matures() -> Result<(), EmptyIdentity> {
     variant_caught(Variant::AnothersCreateMatures)
 }
+
+/// A life creates twice in one second of a wall clock that stands: who missed the deletion in between takes the second record
+/// for a label on the first.
+#[test]
+fn caught_acquisitions_alike() -> Result<(), EmptyIdentity> {
+    variant_caught(Variant::AcquisitionsAlike)
+}

@@ -19,6 +19,9 @@ pub enum Variant {
     EqualWriteCounts,
     /// A renewal takes the second of the wall clock as it is, so that two in one second are equal (SAFETY 6).
     TwoWritesInOneSecond,
+    /// An acquisition takes the second of the wall clock as it is, also where that makes it equal to an earlier one of the same
+    /// life (SAFETY 5).
+    AcquisitionsAlike,
     /// A rival is waited out for one's own duration alone (SAFETY 7).
     OwnDurationAlone,
     /// A record that declares no duration may be taken at once (SAFETY 7).
@@ -79,6 +82,7 @@ all! {
     EveryVersionRestarts,
     EqualWriteCounts,
     TwoWritesInOneSecond,
+    AcquisitionsAlike,
     OwnDurationAlone,
     ZeroDurationTakenAtOnce,
     ZeroDurationWritten,
