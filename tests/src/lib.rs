@@ -4,6 +4,7 @@
 //! `tests/run.sh` sets up what they need and runs everything. A test whose server is missing fails and says so; none
 //! is skipped.
 
+pub mod beats;
 pub mod beside_go;
 pub mod beside_go_faults;
 pub mod candidate;
@@ -13,6 +14,7 @@ pub mod handover;
 pub mod histories;
 pub mod interop;
 pub mod kube_door;
+pub mod kube_faults;
 pub mod leaderelect;
 pub mod model;
 pub mod random;

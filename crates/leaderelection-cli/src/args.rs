@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::time::Duration;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
-use leaderelection::{LeaseTiming, TimingError};
+use leaderelection::{LeaseTiming, MissingRecord, TimingError};
 
 use crate::duration;
 use crate::lock_arg::LockArg;
@@ -89,6 +89,10 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration::any, allow_hyphen_values = true)]
     rival_margin: Duration,
 
+    /// What to do where there is no record, as in a new election
+    #[arg(long, value_name = "HOW", default_value = "lead-at-once")]
+    pub(crate) missing_record: Missing,
+
     /// Write Kubernetes Events "ID became leader" and "ID stopped leading" onto the lock's object
     ///
     /// This needs the permission to create events in its namespace. The election never waits for them; one that cannot be
@@ -99,6 +103,24 @@ pub(crate) struct RunArgs {
     /// What to run, and its arguments
     #[arg(last = true, required = true, value_name = "COMMAND")]
     pub(crate) command: Vec<OsString>,
+}
+
+/// [`MissingRecord`] as a flag.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+pub(crate) enum Missing {
+    /// Create it and lead, as client-go does
+    LeadAtOnce,
+    /// Create it and lead when it has stood for a lease: no two lead when somebody deletes a live leader's record
+    ClaimThenLead,
+}
+
+impl From<Missing> for MissingRecord {
+    fn from(missing: Missing) -> Self {
+        match missing {
+            Missing::LeadAtOnce => Self::LeadAtOnce,
+            Missing::ClaimThenLead => Self::ClaimThenLead,
+        }
+    }
 }
 
 const RUN_AFTER_HELP: &str = "\

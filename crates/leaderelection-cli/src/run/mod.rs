@@ -125,6 +125,7 @@ async fn supervise(args: RunArgs, timing: LeaseTiming) -> Result<u8, RunError> {
     tracing::info!(%identity, lock = lock.describe(), "campaigning");
     let elector = LeaderElector::builder(lock, identity.clone())
         .timing(timing.clone())
+        .missing_record(args.missing_record.into())
         .build()?;
     let recorder = recorder.filter(|_| args.events);
     let recording = Recording::start(recorder, &elector).map_err(RunError::Lock)?;

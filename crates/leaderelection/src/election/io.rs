@@ -158,7 +158,7 @@ pub enum LossReason {
     #[error("no renewal succeeded within the renew deadline")]
     DeadlineExceeded,
     /// A newer record is not one's own (SAFETY 11).
-    #[error("the record was taken by {0:?}")]
+    #[error("{}", if .0.is_empty() { "the holder was taken out of the record".to_owned() } else { format!("the record was taken by {:?}", .0) })]
     TakenBy(String),
     /// The record is gone (SAFETY 11).
     #[error("the record was deleted")]

@@ -1,0 +1,191 @@
+//! What came of a fault, and what must not.
+
+use std::time::Duration;
+
+use super::{LEASE, LIMIT, Result, Row};
+use crate::beats::Beats;
+
+/// The most that is excused where no protocol can exclude that two are at work: far less than a retry period.
+const EXCUSED: Duration = Duration::from_millis(250);
+
+/// Without a sign of life for so long, nobody works.
+const DEAD: Duration = Duration::from_millis(500);
+
+/// What came of one fault.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Round {
+    /// For how long two were at work at once, all such times together.
+    pub overlap: Duration,
+    /// From the beginning of the fault until another term's work ran; `None` where the leader kept its lead.
+    pub next: Option<Duration>,
+    /// What the log of the struck leader said of it, each once.
+    pub told: Vec<String>,
+}
+
+/// The first run of the work of a later term than that of the struck leader.
+pub(super) fn next(runs: &[Beats], struck: Duration) -> Option<&Beats> {
+    let before = runs
+        .iter()
+        .filter(|run| run.began() <= struck)
+        .max_by_key(|run| run.token)?;
+    runs.iter()
+        .find(|run| run.began() > struck && run.token > before.token)
+}
+
+/// Puts together what happened from `struck` to `end`.
+pub(super) fn round(
+    row: Row,
+    runs: &[Beats],
+    struck: Duration,
+    end: Duration,
+    log: &[String],
+    names: &[(&str, &str)],
+) -> Result<Round> {
+    let next = next(runs, struck).map(|run| run.began() - struck);
+    let alive = runs.iter().any(|run| run.ended() + DEAD > end);
+    if !alive {
+        return Err(format!("nobody is at work in the end: {row}").into());
+    }
+    let mut told = Vec::new();
+    for line in log.iter().filter_map(|line| essence(line, names)) {
+        if !told.contains(&line) {
+            told.push(line);
+        }
+    }
+    let overlap = overlap(runs);
+    Ok(Round { overlap, next, told })
+}
+
+/// For how long a run went on when a later one had begun, whose ever it was.
+fn overlap(runs: &[Beats]) -> Duration {
+    let mut sum = Duration::ZERO;
+    for (at, later) in runs.iter().enumerate() {
+        let earlier = runs.iter().take(at);
+        sum += earlier.map(|run| run.ran_after(later.began())).sum::<Duration>();
+    }
+    sum
+}
+
+/// A warning of the log without its time and the lock's name, and with names in place of addresses.
+fn essence(line: &str, names: &[(&str, &str)]) -> Option<String> {
+    let (_, said) = line.split_once(" WARN ")?;
+    let mut said = said.trim().to_owned();
+    for (from, to) in names {
+        said = said.replace(from, to);
+    }
+    // `lock="…"` is said of every one.
+    let (before, rest) = said.split_once("lock=\"")?;
+    let (_, after) = rest.split_once('"')?;
+    let after = after.trim();
+    // How much is left of a lease differs from run to run.
+    let after = after.split(" remaining=").next().unwrap_or(after);
+    let after = if after.starts_with("remaining=") {
+        ""
+    } else {
+        after
+    };
+    Some(format!("{} {after}", before.trim()).trim().to_owned())
+}
+
+/// What must not be, in sentences.
+pub fn problems(row: Row, rounds: &[std::result::Result<Round, String>]) -> Vec<String> {
+    let mut problems = Vec::new();
+    for round in rounds {
+        let round = match round {
+            Ok(round) => round,
+            Err(error) => {
+                problems.push(format!("{row}: {error}"));
+                continue;
+            }
+        };
+        let excused = row.excused_by().map_or(Duration::ZERO, |_| EXCUSED);
+        if round.overlap > excused {
+            problems.push(format!("{row}: two at work for {:?}", round.overlap));
+        }
+        match round.next {
+            None if !row.may_keep() => problems.push(format!("{row}: no other term")),
+            Some(next) if next > LIMIT => {
+                problems.push(format!("{row}: the next leader only after {next:?}"))
+            }
+            Some(next) if waits_the_lease_out(row) && next < LEASE / 2 => {
+                problems.push(format!("{row}: the next leader already after {next:?}"));
+            }
+            _ => {}
+        }
+        if round.next.is_some() && !round.told.iter().any(|line| line.starts_with("lost the lease")) {
+            problems.push(format!(
+                "{row}: the leader was not told that it lost: {:?}",
+                round.told
+            ));
+        }
+    }
+    problems
+}
+
+/// Nobody wrote that the lock is free: whoever is next within a moment has robbed somebody.
+fn waits_the_lease_out(row: Row) -> bool {
+    !matches!(row, Row::Deleted | Row::Emptied)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sound() -> Round {
+        Round {
+            overlap: Duration::ZERO,
+            next: Some(LEASE),
+            told: vec!["lost the lease token=1 reason=x".to_owned()],
+        }
+    }
+
+    fn problem(row: Row, round: Round) -> Option<String> {
+        problems(row, &[Ok(sound()), Ok(round)]).pop()
+    }
+
+    #[test]
+    fn what_must_not_be_is_seen() {
+        let partition = Row::LeaderPartitioned;
+        assert_eq!(problem(partition, sound()), None);
+        let overlap = |milliseconds| Round {
+            overlap: Duration::from_millis(milliseconds),
+            ..sound()
+        };
+        assert!(problem(partition, overlap(1)).is_some());
+        assert_eq!(problem(Row::LeaderFrozen, overlap(1)), None, "no protocol can");
+        assert!(problem(Row::LeaderFrozen, overlap(251)).is_some());
+        let kept = Round {
+            next: None,
+            ..sound()
+        };
+        assert!(problem(partition, kept.clone()).is_some());
+        assert_eq!(problem(Row::ConnectionsCut, kept), None);
+        let robbed = Round {
+            next: Some(Duration::from_millis(100)),
+            ..sound()
+        };
+        assert!(problem(partition, robbed.clone()).is_some());
+        assert_eq!(problem(Row::Emptied, robbed), None);
+        let silent = Round {
+            told: vec!["renewals fail".to_owned()],
+            ..sound()
+        };
+        assert!(problem(partition, silent).is_some());
+        let broken = problems(partition, &[Err("it hangs".to_owned())]);
+        assert_eq!(broken, [format!("{partition}: it hangs")]);
+    }
+
+    #[test]
+    fn a_warning_is_cut_to_what_it_says() {
+        let names = [("https://127.0.0.1:1", "APISERVER")];
+        let essence = |line: &str| essence(line, &names);
+        let failed = r#"2026-01-01T00:00:00Z  WARN failed; it is tried again lock="leases n/job" operation=renew error=unavailable: https://127.0.0.1:1 remaining=Some(2s)"#;
+        assert_eq!(
+            essence(failed).as_deref(),
+            Some("failed; it is tried again operation=renew error=unavailable: APISERVER")
+        );
+        let risk = r#"2026-01-01T00:00:00Z  WARN renewals fail lock="l" remaining=2s"#;
+        assert_eq!(essence(risk).as_deref(), Some("renewals fail"));
+        assert_eq!(essence(r#"2026-01-01T00:00:00Z  INFO x lock="l""#), None);
+    }
+}
