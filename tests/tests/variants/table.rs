@@ -16,13 +16,15 @@ pub(crate) struct Wrong {
 pub(crate) enum Shape {
     /// A machine that drops a rule, and the invariant of the seeds that is made to see it.
     Machine(Variant, &'static str),
+    /// A machine that drops a rule whose lack needs a longer schedule than the seeds meet: only the model has it.
+    Model(Variant),
     /// A lock that breaks its contract: a name of `leaderelection_conformance::broken`.
     Lock(&'static str),
     /// A lease that is too short for the durations: a test of the model, and the lease for the seeds.
     Lease(&'static str, fn(&LeaseTiming) -> Duration),
 }
 
-use Shape::{Lease, Lock, Machine};
+use Shape::{Lease, Lock, Machine, Model};
 
 const fn wrong(name: &'static str, shape: Shape) -> Wrong {
     Wrong { name, shape }
@@ -88,6 +90,10 @@ pub(crate) const WRONG: &[Wrong] = &[
     wrong(
         "equal acquisition taken for one's own",
         Machine(EqualAcquisitionProves, "at_most_one_at_work"),
+    ),
+    wrong(
+        "acquisition equal to an earlier one of its life",
+        Model(AcquisitionsAlike),
     ),
     wrong("wait-then-create", Machine(WaitThenCreate, "at_most_one_at_work")),
     wrong(
