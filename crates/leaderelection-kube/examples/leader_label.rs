@@ -5,6 +5,11 @@
 //! NAMESPACE=my-namespace POD_NAME=my-service-0 cargo run -p leaderelection-kube --example leader_label
 //! ```
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "those rules are for the election itself; this is a program beside it"
+)]
+
 use std::error::Error;
 use std::future::Future;
 use std::time::Duration;
