@@ -1,4 +1,4 @@
-//! Real `leaderelect run` processes, and what they and their commands say, with the time.
+//! Real `leaderelect run` processes and other programs that elect, and what they and their commands say, with the time.
 
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
@@ -146,12 +146,21 @@ impl Leaderelect {
         flags: &[&str],
         command: &[&str],
     ) -> Result<Self> {
-        let mut process = process
+        process
             .args(["run", "--lock", lock, "--identity", identity])
             .args(flags)
             .arg("--")
             .args(command)
-            .env("RUST_LOG", "info")
+            .env("RUST_LOG", "info");
+        Self::spawn(process)
+    }
+
+    /// Starts another program that elects, with what arguments and environment it has.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn spawn(mut process: Command) -> Result<Self> {
+        let mut process = process
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -1,6 +1,6 @@
 //! Finding a cluster, and making a client that fits an election.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -21,13 +21,30 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 const SERVICE_ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 
 /// Where a configuration comes from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Source {
+#[derive(Debug, Clone)]
+pub(crate) enum Source {
     /// The files that `KUBECONFIG` names.
-    Environment,
-    /// The default file.
+    Files(OsString),
     File(PathBuf),
     Pod,
+    /// From the program. The files and plugins that it names are asked again each time that a client is made of it.
+    Given(Box<Config>),
+}
+
+impl Source {
+    /// What it says now.
+    pub(crate) async fn load(&self) -> Result<Config, SetupError> {
+        match self {
+            Self::Files(files) => {
+                let name = files.to_string_lossy().into_owned();
+                let merged = merge(files).map_err(|error| broken(&name, &error))?;
+                context(merged, &name).await
+            }
+            Self::File(path) => from_file(path).await,
+            Self::Pod => in_cluster(),
+            Self::Given(config) => Ok((**config).clone()),
+        }
+    }
 }
 
 /// As client-go: what is there decides, whether or not it is sound.
@@ -37,8 +54,10 @@ fn choose(
     exists: impl Fn(&Path) -> bool,
     in_pod: bool,
 ) -> Result<Source, SetupError> {
-    if kubeconfig.is_some_and(|files| std::env::split_paths(files).any(|file| !file.as_os_str().is_empty())) {
-        Ok(Source::Environment)
+    let named =
+        kubeconfig.filter(|files| std::env::split_paths(files).any(|file| !file.as_os_str().is_empty()));
+    if let Some(files) = named {
+        Ok(Source::Files(files.to_owned()))
     } else if exists(&default) {
         Ok(Source::File(default))
     } else if in_pod {
@@ -48,23 +67,14 @@ fn choose(
     }
 }
 
-pub(crate) async fn infer() -> Result<Config, SetupError> {
+pub(crate) fn infer() -> Result<Source, SetupError> {
     let kubeconfig = std::env::var_os("KUBECONFIG");
     let default = std::env::home_dir()
         .unwrap_or_default()
         .join(".kube")
         .join("config");
     let in_pod = std::env::var_os("KUBERNETES_SERVICE_HOST").is_some();
-    match choose(kubeconfig.as_deref(), default, may_exist, in_pod)? {
-        Source::Environment => {
-            let files = kubeconfig.unwrap_or_default();
-            let name = files.to_string_lossy().into_owned();
-            let merged = merge(&files).map_err(|error| broken(&name, &error))?;
-            context(merged, &name).await
-        }
-        Source::File(path) => from_file(&path).await,
-        Source::Pod => in_cluster(),
-    }
+    choose(kubeconfig.as_deref(), default, may_exist, in_pod)
 }
 
 /// The files of a list as one. As in client-go some may be missing, but not all.
@@ -87,13 +97,13 @@ fn may_exist(path: &Path) -> bool {
     path.try_exists().unwrap_or(true)
 }
 
-pub(crate) async fn from_file(path: &Path) -> Result<Config, SetupError> {
+async fn from_file(path: &Path) -> Result<Config, SetupError> {
     let name = path.display().to_string();
     let kubeconfig = Kubeconfig::read_from(path).map_err(|error| broken(&name, &error))?;
     context(kubeconfig, &name).await
 }
 
-pub(crate) fn in_cluster() -> Result<Config, SetupError> {
+fn in_cluster() -> Result<Config, SetupError> {
     // kube does not say which file it is.
     Config::incluster().map_err(|error| SetupError::InCluster {
         reason: format!("{error} (of the service account in {SERVICE_ACCOUNT})"),
@@ -200,29 +210,32 @@ pub(crate) fn server(url: &Uri) -> String {
 mod tests {
     use super::*;
 
-    fn chosen(kubeconfig: Option<&str>, exists: bool, in_pod: bool) -> Result<Source, SetupError> {
-        choose(
-            kubeconfig.map(OsStr::new),
-            "/home/me/.kube/config".into(),
-            |_| exists,
-            in_pod,
-        )
+    /// In a word.
+    fn chosen(kubeconfig: Option<&str>, exists: bool, in_pod: bool) -> Result<String, SetupError> {
+        let default = "/home/me/.kube/config".into();
+        let source = choose(kubeconfig.map(OsStr::new), default, |_| exists, in_pod)?;
+        Ok(match source {
+            Source::Files(files) => format!("files {}", files.display()),
+            Source::File(file) => format!("file {}", file.display()),
+            Source::Pod => "pod".to_owned(),
+            Source::Given(_) => "given".to_owned(),
+        })
     }
 
     #[test]
     fn what_is_there_decides() {
-        let default = Ok(Source::File("/home/me/.kube/config".into()));
+        let default = "file /home/me/.kube/config";
         for (kubeconfig, exists, in_pod, source) in [
-            (Some("/a:/b"), true, true, Ok(Source::Environment)),
-            (Some("/missing"), false, true, Ok(Source::Environment)),
-            (Some(""), true, true, default.clone()),
-            (Some(":"), true, false, default.clone()),
+            (Some("/a:/b"), true, true, "files /a:/b"),
+            (Some("/missing"), false, true, "files /missing"),
+            (Some(""), true, true, default),
+            (Some(":"), true, false, default),
             (None, true, true, default),
-            (None, false, true, Ok(Source::Pod)),
+            (None, false, true, "pod"),
         ] {
             assert_eq!(
-                chosen(kubeconfig, exists, in_pod),
-                source,
+                chosen(kubeconfig, exists, in_pod).as_deref(),
+                Ok(source),
                 "{kubeconfig:?} {exists} {in_pod}"
             );
         }

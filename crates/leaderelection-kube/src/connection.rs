@@ -7,11 +7,12 @@ use std::sync::Arc;
 use kube::{Client, Config};
 use leaderelection::ResourceLock;
 
-use crate::config;
+use crate::config::{self, Source};
 use crate::config_map::ConfigMapLock;
 use crate::endpoints::EndpointsLock;
 use crate::lease::LeaseLock;
 use crate::lock_ref::{Kind, LockRef};
+use crate::renewal;
 use crate::setup::SetupError;
 
 /// A connection to the apiserver of one cluster. Cheap to clone; any number of locks share it.
@@ -19,6 +20,10 @@ use crate::setup::SetupError;
 /// It is lazy: nothing is sent until a lock is used, and an apiserver that is down is an error of that call, not of the
 /// connection. A lost connection is made anew by the next call. Every open watch keeps a TCP connection of its own, since
 /// kube speaks HTTP/1.1; calls share a few others.
+///
+/// Where the apiserver no longer knows who calls (401), the credentials are fetched anew: the kubeconfig or the service account
+/// is read again, its plugin runs again, and the next call has what they give. The call that was refused is not repeated. Of a
+/// client that you brought, the credentials are yours to keep.
 ///
 /// It belongs to the tokio runtime in which it was made, and dies with it.
 ///
@@ -46,13 +51,13 @@ impl KubeConnection {
         Self::with(client, None)
     }
 
-    /// Makes a client of a configuration, without kube's retry.
+    /// Makes a client of a configuration, without kube's retry. When its credentials are refused, the files and the plugin that
+    /// it names are asked again; a token that stands in it stays as it is.
     ///
     /// # Errors
     /// When kube's client refuses the configuration.
     pub async fn from_config(config: Config) -> Result<Self, SetupError> {
-        let server = config::server(&config.cluster_url);
-        Ok(Self::with(config::client(config).await?, Some(server)))
+        Self::of(Source::Given(Box::new(config))).await
     }
 
     /// Finds the cluster as kubectl and client-go do: by the files that `KUBECONFIG` names, else by `~/.kube/config`, else,
@@ -63,7 +68,7 @@ impl KubeConnection {
     /// # Errors
     /// When nothing is found, or what is found is broken; not when the apiserver is down.
     pub async fn infer() -> Result<Self, SetupError> {
-        Self::from_config(config::infer().await?).await
+        Self::of(config::infer()?).await
     }
 
     /// Takes the cluster, the user and the namespace of the current context in a kubeconfig.
@@ -71,7 +76,7 @@ impl KubeConnection {
     /// # Errors
     /// When it is missing or broken; not when the apiserver is down.
     pub async fn from_kubeconfig(path: impl AsRef<Path>) -> Result<Self, SetupError> {
-        Self::from_config(config::from_file(path.as_ref()).await?).await
+        Self::of(Source::File(path.as_ref().to_owned())).await
     }
 
     /// Takes the service account of the pod in which this runs. Its token is read anew about once a minute.
@@ -79,7 +84,7 @@ impl KubeConnection {
     /// # Errors
     /// When this is no pod, or it has no service account; not when the apiserver is down.
     pub async fn in_cluster() -> Result<Self, SetupError> {
-        Self::from_config(config::in_cluster()?).await
+        Self::of(Source::Pod).await
     }
 
     /// The lock on the Lease of that name, which need not exist.
@@ -143,6 +148,11 @@ impl KubeConnection {
 
     pub(crate) fn server(&self) -> Option<&str> {
         self.inner.server.as_deref()
+    }
+
+    async fn of(source: Source) -> Result<Self, SetupError> {
+        let (client, cluster) = renewal::client(source).await?;
+        Ok(Self::with(client, Some(config::server(&cluster))))
     }
 
     fn with(client: Client, server: Option<String>) -> Self {

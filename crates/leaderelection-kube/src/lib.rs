@@ -83,11 +83,16 @@
 //! the features `http-proxy` (on by default) and `socks5`. Without its feature it is an error: nothing goes around it. A pod's
 //! own service account reaches its cluster directly.
 //!
-//! # Credential plugins
+//! # Credentials that end
 //!
-//! A plugin of the kubeconfig runs when the connection is made, and again when the time comes that it named for its token. As
-//! kube runs it, it writes to this process' standard error unless its `interactiveMode` is `Never`. What it gives without such
-//! a time, and a client certificate, is kept as it is: when that ends, calls are refused (401) until a new connection is made.
+//! A pod's token is read anew about once a minute, and a plugin of the kubeconfig runs again when the time comes that it named
+//! for its token. Whatever else ends (a token in a file, what a plugin gave without such a time, a client certificate), the
+//! apiserver refuses with 401. Then the kubeconfig is read again, its files and its plugin with it, and the next call has the new
+//! credentials: an election outlives it, where they are there before the renew deadline. It is tried after 1 s, 2 s, 4 s and so
+//! on, at most once a minute, while calls are refused; only for the cluster that was connected to at first. A server that breaks
+//! off the TLS handshake instead of answering 401 gets no new certificate: make a new connection then.
+//!
+//! As kube runs a plugin, it writes to this process' standard error unless its `interactiveMode` is `Never`.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod annotation;
@@ -105,6 +110,7 @@ mod names;
 mod object;
 mod once;
 mod proxy;
+mod renewal;
 mod setup;
 mod status;
 mod told;

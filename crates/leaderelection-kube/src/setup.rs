@@ -92,6 +92,15 @@ pub enum SetupError {
         /// What is wrong with it.
         reason: String,
     },
+    /// When credentials were fetched anew, the kubeconfig had become that of another cluster. They are not used: that would be
+    /// another election. This is only told in the log.
+    #[error("what was the configuration of {before} is now of {now}")]
+    OtherCluster {
+        /// The server that was connected to.
+        before: String,
+        /// The server that would be.
+        now: String,
+    },
     /// TLS by rustls was asked for, and no provider of cryptography.
     #[error(
         "rustls has no provider of cryptography: enable the feature `ring` or `aws-lc-rs` of leaderelection-kube, or install one"
