@@ -102,7 +102,11 @@ pub fn work(folder: &Path) -> io::Result<()> {
         .create(true)
         .append(true)
         .open(folder.join(name))?;
-    let mut beat = || file.write_all(&(monotonic().as_nanos() as u64).to_le_bytes());
+    // Nanoseconds since boot fit for centuries.
+    let mut beat = || {
+        let nanos = u64::try_from(monotonic().as_nanos()).unwrap_or(u64::MAX);
+        file.write_all(&nanos.to_le_bytes())
+    };
     // Before anything else that takes time: it runs already.
     beat()?;
     let runtime = tokio::runtime::Builder::new_current_thread()

@@ -24,6 +24,9 @@ const TIMING: [Duration; 3] = [
     Duration::from_secs(2),
 ];
 
+/// What to print of a change, in milliseconds.
+type Figure = (&'static str, fn(&Change) -> f64);
+
 type Measured = Result<Vec<Change>, String>;
 
 fn main() -> ExitCode {
@@ -43,7 +46,7 @@ fn measure() -> Result<(), Box<dyn std::error::Error>> {
         running.map(|sides| sides.map(|side| side.join().unwrap_or_else(|_| Err("a panic".to_owned()))))
     });
     let [handovers, failovers] = measured;
-    let print = |chains: [Measured; 2], rows: [(&str, fn(&Change) -> f64); 2]| -> Result<(), String> {
+    let print = |chains: [Measured; 2], rows: [Figure; 2]| -> Result<(), String> {
         for ((_, name), changes) in names.into_iter().zip(chains) {
             let changes = changes?;
             for (what, value) in rows {
@@ -53,7 +56,7 @@ fn measure() -> Result<(), Box<dyn std::error::Error>> {
         Ok(())
     };
     println!("Graceful hand-over on one Endpoints object, {HANDOVERS} times, at 15s / 10s / 2s:");
-    let nobody: (&str, fn(&Change) -> f64) = ("nobody at work", |change| change.without_work);
+    let nobody: Figure = ("nobody at work", |change| change.without_work);
     print(
         handovers,
         [("SIGTERM to the next start", |change| change.from_signal), nobody],

@@ -21,6 +21,9 @@ use crate::servers::KubeApiserver;
 /// What a process or the server did not do.
 pub type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
+/// What came of every round of a row: what was seen, or what went wrong.
+pub type Outcome = (Row, Vec<std::result::Result<Round, String>>);
+
 /// The argument with which the program is the work of [`crate::beats`]; the folder follows.
 pub const WORK: &str = "beating-work";
 
@@ -46,11 +49,7 @@ const LIMIT: Duration = Duration::from_secs(40);
 ///
 /// # Errors
 /// When no server can be started.
-pub fn all(
-    program: &Path,
-    rounds: usize,
-    at_once: usize,
-) -> Result<Vec<(Row, Vec<std::result::Result<Round, String>>)>> {
+pub fn all(program: &Path, rounds: usize, at_once: usize) -> Result<Vec<Outcome>> {
     let mut server = KubeApiserver::start()?;
     let mut outcomes = Vec::new();
     for row in Row::ALL.into_iter().filter(|row| row.target() == Target::Server) {

@@ -199,16 +199,10 @@ async fn post(door: &KubeDoor, namespace: &str, resource: &str, object: Value) -
 
 /// What `deploy/rbac.yaml` grants.
 async fn grant(door: &KubeDoor, namespace: &str) -> Result<()> {
-    let leases = |names: Value, verbs: Value| {
-        let mut rule = json!({"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": verbs});
-        if !names.is_null() {
-            rule["resourceNames"] = names;
-        }
-        rule
-    };
+    let group = ["coordination.k8s.io"];
     let rules = [
-        leases(json!([NAME]), json!(["get", "patch", "watch"])),
-        leases(Value::Null, json!(["create"])),
+        json!({"apiGroups": group, "resources": ["leases"], "resourceNames": [NAME], "verbs": ["get", "patch", "watch"]}),
+        json!({"apiGroups": group, "resources": ["leases"], "verbs": ["create"]}),
     ];
     let role = json!({"metadata": {"name": "election"}, "rules": rules});
     post(door, namespace, "roles", role).await?;
