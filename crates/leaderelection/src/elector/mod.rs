@@ -32,6 +32,7 @@ use crate::clock::Clock;
 use crate::election::ElectionConfig;
 use crate::identity::{EmptyIdentity, Identity};
 use crate::lock::ResourceLock;
+use crate::timing::LeaseTiming;
 
 pub use self::builder::LeaderElectorBuilder;
 pub use self::event::{Event, Events, Operation, TermEnd};
@@ -191,6 +192,30 @@ impl LeaderElector {
                 Some(Ok(_)) | None => {}
             }
         }
+    }
+
+    /// The same candidate once more, without the callbacks.
+    pub(crate) fn again(&self) -> Self {
+        Self {
+            lock: Arc::clone(&self.lock),
+            config: self.config.clone(),
+            clock: Arc::clone(&self.clock),
+            on_stopped: None,
+            on_new_leader: None,
+            events: self.events.clone(),
+        }
+    }
+
+    pub(crate) fn lock(&self) -> &Arc<dyn ResourceLock> {
+        &self.lock
+    }
+
+    pub(crate) fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
+    }
+
+    pub(crate) fn timing(&self) -> &LeaseTiming {
+        &self.config.timing
     }
 
     /// Under which name it runs.
