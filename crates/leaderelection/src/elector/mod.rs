@@ -194,28 +194,14 @@ impl LeaderElector {
         }
     }
 
-    /// The same candidate once more, without the callbacks.
-    pub(crate) fn again(&self) -> Self {
-        Self {
-            lock: Arc::clone(&self.lock),
-            config: self.config.clone(),
-            clock: Arc::clone(&self.clock),
-            on_stopped: None,
-            on_new_leader: None,
-            events: self.events.clone(),
+    /// What of it can run more than once: everything but the callbacks.
+    pub(crate) fn into_candidacy(self) -> Candidacy {
+        Candidacy {
+            lock: self.lock,
+            config: self.config,
+            clock: self.clock,
+            events: self.events,
         }
-    }
-
-    pub(crate) fn lock(&self) -> &Arc<dyn ResourceLock> {
-        &self.lock
-    }
-
-    pub(crate) fn clock(&self) -> &Arc<dyn Clock> {
-        &self.clock
-    }
-
-    pub(crate) fn timing(&self) -> &LeaseTiming {
-        &self.config.timing
     }
 
     /// Under which name it runs.
@@ -249,6 +235,35 @@ impl LeaderElector {
         let timing = self.config.timing.clone();
         runtime.spawn(Driver::new(self.lock, self.config, Arc::clone(&shared), receiver).run());
         Ok(ElectionHandle::new(shared, timing, called))
+    }
+}
+
+/// An elector that can be made again and again.
+pub(crate) struct Candidacy {
+    pub(crate) lock: Arc<dyn ResourceLock>,
+    config: ElectionConfig,
+    pub(crate) clock: Arc<dyn Clock>,
+    events: broadcast::Sender<Event>,
+}
+
+impl Candidacy {
+    pub(crate) fn elector(&self) -> LeaderElector {
+        LeaderElector {
+            lock: Arc::clone(&self.lock),
+            config: self.config.clone(),
+            clock: Arc::clone(&self.clock),
+            on_stopped: None,
+            on_new_leader: None,
+            events: self.events.clone(),
+        }
+    }
+
+    pub(crate) fn identity(&self) -> &Identity {
+        &self.config.identity
+    }
+
+    pub(crate) fn timing(&self) -> &LeaseTiming {
+        &self.config.timing
     }
 }
 

@@ -29,7 +29,7 @@ use self::step::{Act, Seen, Standing};
 use crate::clock::Clock;
 use crate::closed::{self, Closed};
 use crate::election::ElectionEvent;
-use crate::elector::{ElectionError, Ended, Event, Events, LeaderElector, Leadership};
+use crate::elector::{Candidacy, ElectionError, Ended, Event, Events, LeaderElector, Leadership};
 use crate::lock::{Expected, LockError, LockErrorKind, ResourceLock, Swap};
 use crate::record::LeaderElectionRecord;
 
@@ -62,7 +62,7 @@ use crate::record::LeaderElectionRecord;
 /// docs/MOVING.md says who may be at once, which clients of other libraries respect a closed lock, and what can go wrong.
 #[must_use = "it moves nothing until it runs"]
 pub struct Move {
-    elector: LeaderElector,
+    candidacy: Candidacy,
     from: Side,
     to: Side,
     even_if_in_use: bool,
@@ -135,10 +135,11 @@ impl Move {
             name: lock.describe(),
             lock,
         };
+        let candidacy = from.into_candidacy();
         Self {
-            from: side(Arc::clone(from.lock())),
+            from: side(Arc::clone(&candidacy.lock)),
             to: side(Arc::new(to)),
-            elector: from,
+            candidacy,
             even_if_in_use: false,
         }
     }
@@ -185,7 +186,7 @@ impl Move {
                 to = self.to.name,
                 "campaigning, to move the election"
             );
-            let elector = self.elector.again();
+            let elector = self.candidacy.elector();
             let events = elector.events();
             let mut stopped = false;
             let enough = async {
@@ -216,7 +217,7 @@ impl Move {
             let side = |side: &Side| side.name.clone();
             let act = step::next(&from, &to, self.even_if_in_use)
                 .map_err(|refusal| refusal.named(side(&self.from), side(&self.to)))?;
-            let wall = self.elector.clock().wall();
+            let wall = self.candidacy.clock.wall();
             match act {
                 Act::Done => return Ok(Settled::Moved),
                 Act::Campaign { to_in_use } => return Ok(Settled::FromIsOpen { to_in_use }),
@@ -249,11 +250,11 @@ impl Move {
             }
             let from = self.look(&self.from).await?;
             let own =
-                |record: &&LeaderElectionRecord| record.holder_identity == self.elector.identity().as_str();
+                |record: &&LeaderElectionRecord| record.holder_identity == self.candidacy.identity().as_str();
             match from.record.as_deref().filter(own) {
                 // Still valid after the answer: what was read is this term's own record, and no twin's.
                 Some(record) if leadership.check().is_ok() => {
-                    let wall = self.elector.clock().wall();
+                    let wall = self.candidacy.clock.wall();
                     let closed = Closed::MovedTo(&self.to.name).record(Some(record), wall);
                     // A renewal of one's own may be in the way; the next look tells.
                     self.swap(&self.from, from.expected, &closed).await?;
@@ -269,7 +270,7 @@ impl Move {
     async fn closed_by_another(&self, mut events: Events) {
         loop {
             // The elector's watch tells at once; a look each lease makes sure.
-            let patience = self.sleep(self.elector.timing().lease_duration());
+            let patience = self.sleep(self.candidacy.timing().lease_duration());
             let mut patience = pin!(patience);
             loop {
                 tokio::select! {
@@ -344,7 +345,7 @@ impl Move {
         tokio::select! {
             biased;
             answer = call => answer,
-            () = self.sleep(self.elector.timing().attempt_timeout()) => {
+            () = self.sleep(self.candidacy.timing().attempt_timeout()) => {
                 Err(LockError::new(LockErrorKind::Ambiguous, format!("{} did not answer in time", side.name)))
             }
         }
@@ -361,12 +362,12 @@ impl Move {
     }
 
     async fn pause(&self, at_least: Option<Duration>) {
-        let period = self.elector.timing().retry_period();
+        let period = self.candidacy.timing().retry_period();
         self.sleep(period.max(at_least.unwrap_or_default())).await;
     }
 
     async fn sleep(&self, duration: Duration) {
-        let clock: &dyn Clock = &**self.elector.clock();
+        let clock: &dyn Clock = &*self.candidacy.clock;
         clock.sleep_until(clock.mono().after(duration)).await;
     }
 }
