@@ -198,6 +198,72 @@ mod tests {
         }
     }
 
+    /// A lock of the model: how it stands, and its version.
+    type Lock = (Standing, u64);
+
+    /// A mover of the model: what it has read, or the swap that it has decided on, which may land at any later time.
+    #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+    enum Mover {
+        Idle,
+        HasReadTo(u64, u8),
+        Swaps { lock: usize, at: u64, to: u8 },
+    }
+
+    /// Every order in which two movers of one direction and one of the other can read and swap: never both locks open. A
+    /// campaign ends in a swap of an open lock's own version, which is all of it that matters here.
+    #[test]
+    fn no_order_of_movers_opens_both_locks() {
+        const LAST_VERSION: u64 = 9;
+        for open in [Standing::Free, Standing::Held("a".to_owned())] {
+            let names = [open, Standing::Waits, Standing::Moved];
+            let at = |(standing, version): &Lock| Seen {
+                expected: Expected::Version(Version::new(*version)),
+                record: None,
+                standing: standing.clone(),
+            };
+            let lock = |(standing, version): (u8, u64)| (names[usize::from(standing)].clone(), version);
+            let start = ([(0u8, 1u64), (1, 1)], [Mover::Idle, Mover::Idle, Mover::Idle]);
+            let mut seen = std::collections::BTreeSet::from([start.clone()]);
+            let mut open_worlds = vec![start];
+            let mut opened = [false; 2];
+            while let Some((locks, movers)) = open_worlds.pop() {
+                let [old, new] = locks.map(|(standing, _)| standing == 0);
+                assert!(!(old && new), "both are open: {locks:?}, {movers:?}");
+                opened = [opened[0] || (old && locks[0].1 > 1), opened[1] || new];
+                for who in 0..movers.len() {
+                    // The last one moves back.
+                    let (from, to) = if who == 2 { (1, 0) } else { (0, 1) };
+                    let (mut locks, mut movers) = (locks, movers.clone());
+                    movers[who] = match movers[who] {
+                        Mover::Idle => Mover::HasReadTo(locks[to].1, locks[to].0),
+                        Mover::HasReadTo(version, standing) => {
+                            let act = next(&at(&lock(locks[from])), &at(&lock((standing, version))), false);
+                            let from_becomes = |standing| (from, locks[from].1, standing);
+                            let swap = match act {
+                                Ok(Act::Prepare) => Some((to, version, 1)),
+                                Ok(Act::Open) => Some((to, version, 0)),
+                                Ok(Act::Shut | Act::Campaign { .. }) => Some(from_becomes(2)),
+                                Ok(Act::Done) | Err(_) => None,
+                            };
+                            swap.map_or(Mover::Idle, |(lock, at, to)| Mover::Swaps { lock, at, to })
+                        }
+                        Mover::Swaps { lock, at, to } => {
+                            if locks[lock].1 == at && at < LAST_VERSION {
+                                locks[lock] = (to, at + 1);
+                            }
+                            Mover::Idle
+                        }
+                    };
+                    let world = (locks, movers);
+                    if seen.insert(world.clone()) {
+                        open_worlds.push(world);
+                    }
+                }
+            }
+            assert_eq!(opened, [true; 2], "moved there and back");
+        }
+    }
+
     /// Only both together close: a long lease alone, or a name alone, is a candidate's.
     #[test]
     fn a_record_is_closed_by_its_holder_and_its_duration() {
