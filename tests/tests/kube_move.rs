@@ -261,12 +261,7 @@ impl Rollout {
         let Ok([found, duration]) = self.record(kind, name) else {
             return false;
         };
-        // Text where client-go up to 0.26 waits for its own lease and reads an annotation.
-        let forever = match kind {
-            Kind::Lease => Value::from(i32::MAX),
-            _ => Value::from(i32::MAX.to_string()),
-        };
-        found == holder && duration == forever
+        found == holder && (duration == i32::MAX || duration == i32::MAX.to_string().as_str())
     }
 
     fn old_is_closed(&self) -> bool {
