@@ -26,3 +26,8 @@ pub mod time;
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
 pub struct Readme;
+
+/// Those of MOVING too.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/MOVING.md")]
+pub struct Moving;

@@ -21,6 +21,7 @@ pub(crate) struct Args {
 pub(crate) enum Command {
     Demo(DemoArgs),
     Run(Box<RunArgs>),
+    Move(Box<MoveArgs>),
     #[command(name = "__child", hide = true)]
     Child(ChildArgs),
     #[command(name = "__guard", hide = true)]
@@ -65,17 +66,8 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "ID", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     pub(crate) identity: Option<String>,
 
-    /// How long others see the lease stand still before they take over
-    #[arg(long, value_name = "DURATION", default_value = "15s", value_parser = duration::positive, allow_hyphen_values = true)]
-    lease_duration: Duration,
-
-    /// How long a leader leads after its last successful renewal was sent
-    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration::positive, allow_hyphen_values = true)]
-    renew_deadline: Duration,
-
-    /// How often the lease is renewed
-    #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = duration::positive, allow_hyphen_values = true)]
-    retry_period: Duration,
+    #[command(flatten)]
+    lease: LeaseArgs,
 
     /// How long COMMAND may take from SIGTERM to SIGKILL when the lease is lost
     #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = duration::positive, allow_hyphen_values = true)]
@@ -141,10 +133,84 @@ Exit codes:
 
 Standard output is COMMAND's alone. The log goes to standard error; RUST_LOG chooses what (default: info).";
 
+/// Go's three durations.
+#[derive(Debug, clap::Args)]
+struct LeaseArgs {
+    /// How long others see the lease stand still before they take over
+    #[arg(long, value_name = "DURATION", default_value = "15s", value_parser = duration::positive, allow_hyphen_values = true)]
+    lease_duration: Duration,
+
+    /// How long a leader leads after its last successful renewal was sent
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration::positive, allow_hyphen_values = true)]
+    renew_deadline: Duration,
+
+    /// How often the lease is renewed
+    #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = duration::positive, allow_hyphen_values = true)]
+    retry_period: Duration,
+}
+
+impl LeaseArgs {
+    fn timing(&self) -> Result<LeaseTiming, TimingError> {
+        LeaseTiming::new(self.lease_duration, self.renew_deadline, self.retry_period)
+    }
+}
+
+/// Moves a live election from one lock to another
+///
+/// Closes the lock TO at once, so that candidates of it may be deployed and wait. Then campaigns for FROM, and when its leaders have
+/// gone, closes it for good and opens TO. No two candidates are at work at once, whichever lock they know. It may run many times
+/// at once, be killed at any moment, and be started again: what is done is done. So every copy of a program may begin with it:
+///
+/// leaderelect move --from endpoints:ns/job --to leases:ns/job && leaderelect run --lock leases:ns/job -- …
+///
+/// SIGTERM or SIGINT stop it; the election is where it was, or between both locks until another goes on.
+#[derive(Debug, clap::Args)]
+#[command(after_help = MOVE_AFTER_HELP)]
+pub(crate) struct MoveArgs {
+    /// The lock that the candidates have until now, written as for run --lock
+    #[arg(long, value_name = "LOCK")]
+    pub(crate) from: LockArg,
+
+    /// The lock that they are to have
+    #[arg(long, value_name = "LOCK")]
+    pub(crate) to: LockArg,
+
+    /// Close FROM also where somebody leads by TO already, to put right what was opened by mistake
+    #[arg(long)]
+    pub(crate) even_if_in_use: bool,
+
+    #[command(flatten)]
+    lease: LeaseArgs,
+
+    /// How much longer a rival's lease is waited out: the retry period of candidates in Go, if there are any
+    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration::any, allow_hyphen_values = true)]
+    rival_margin: Duration,
+}
+
+impl MoveArgs {
+    /// The durations, if they are safe together.
+    pub(crate) fn timing(&self) -> Result<LeaseTiming, TimingError> {
+        self.lease.timing()?.with_rival_margin(self.rival_margin)
+    }
+}
+
+const MOVE_AFTER_HELP: &str = "\
+The durations are those of the candidates of FROM, the rival margin as for run beside Go.
+
+Exit codes:
+  0    the election is moved
+  1    something has to be decided first; the log says what
+  2    the arguments are wrong
+  143  stopped by SIGTERM or SIGINT before it was moved
+
+What was done is logged to standard error; RUST_LOG chooses what (default: info).";
+
 impl RunArgs {
     /// The durations, if they are safe together.
     pub(crate) fn timing(&self) -> Result<LeaseTiming, TimingError> {
-        let timing = LeaseTiming::new(self.lease_duration, self.renew_deadline, self.retry_period)?
+        let timing = self
+            .lease
+            .timing()?
             .with_stop_grace(self.stop_grace)?
             .with_rival_margin(self.rival_margin)?;
         match self.drain_timeout {
@@ -156,11 +222,13 @@ impl RunArgs {
 
 /// Ends the program over arguments that do not go together, such as durations that are not safe, as it ends over every
 /// wrong one.
-pub(crate) fn refuse(error: impl std::fmt::Display) -> ! {
+pub(crate) fn refuse(subcommand: &str, error: impl std::fmt::Display) -> ! {
     let mut command = Args::command();
     command.build();
-    let run = command.find_subcommand_mut("run").cloned().unwrap_or(command);
-    run.clone()
+    let named = command.find_subcommand_mut(subcommand).cloned();
+    named
+        .unwrap_or(command)
+        .clone()
         .error(clap::error::ErrorKind::ValueValidation, error)
         .exit()
 }

@@ -6,7 +6,7 @@
 //! ```text
 //! args.rs        what the command line says      duration.rs, lock_arg.rs, events.rs: its values
 //! demo/          leaderelect demo
-//! run/           leaderelect run
+//! run/           leaderelect run                 move_lock.rs: leaderelect move    log.rs: what both log
 //! ```
 
 mod args;
@@ -14,6 +14,8 @@ mod demo;
 mod duration;
 mod events;
 mod lock_arg;
+mod log;
+mod move_lock;
 mod run;
 
 use std::process::ExitCode;
@@ -33,6 +35,7 @@ pub fn main() -> ExitCode {
     match Args::parse().command {
         Command::Demo(args) => demo::demo(&args),
         Command::Run(args) => run::run(*args),
+        Command::Move(args) => move_lock::run(*args),
         Command::Child(args) => run::child::become_command(&args),
         Command::Guard => run::guard::watch_over_group(),
     }

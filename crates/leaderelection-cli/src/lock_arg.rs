@@ -119,6 +119,16 @@ impl LockArg {
         }
     }
 
+    /// Its name in the record of the other lock of a move: the same for all who mean the same lock, by whichever endpoints.
+    pub(crate) fn name_in_a_move(&self) -> String {
+        match *self {
+            #[cfg(feature = "etcd")]
+            Self::Etcd(ref url) => format!("etcd:{}", url.key()),
+            #[cfg(feature = "kube")]
+            Self::Kube(ref object) => object.to_string(),
+        }
+    }
+
     /// Makes the lock. Whether its store answers shows later.
     pub(crate) async fn open(self) -> Result<Opened, String> {
         match self {

@@ -60,7 +60,36 @@ fn golden(name: &str, args: &[&str]) {
 fn help_is_what_the_golden_files_say() {
     golden("help.txt", &["--help"]);
     golden("run-help.txt", &["run", "--help"]);
+    golden("move-help.txt", &["move", "--help"]);
     golden("demo-help.txt", &["demo", "--help"]);
+}
+
+#[cfg(feature = "kube")]
+#[test]
+fn a_move_needs_two_locks_and_durations_that_are_safe() {
+    let (from, to) = (["--from", "endpoints:ns/job"], ["--to", "leases:ns/job"]);
+    let move_with = |more: &[&'static str]| -> Vec<&str> {
+        ["move"]
+            .into_iter()
+            .chain(from)
+            .chain(to)
+            .chain(more.iter().copied())
+            .collect()
+    };
+    refused(&["move"], &["--from <LOCK>", "--to <LOCK>"]);
+    refused(&["move", "--from", "endpoints:ns/job"], &["--to <LOCK>"]);
+    refused(
+        &["move", "--from", "endpoints:ns/job", "--to", "leader"],
+        &["--to", "'leader'"],
+    );
+    refused(
+        &move_with(&["--lease-duration", "10s"]),
+        &[
+            "lease_duration 10s must be greater than renew_deadline 10s",
+            "leaderelect move",
+        ],
+    );
+    refused(&move_with(&["--rival-margin", "-1s"]), &["--rival-margin"]);
 }
 
 #[test]

@@ -37,7 +37,19 @@ pub(crate) fn read(object: &Object<'_>, version: Version) -> Observation {
 
 /// Puts the record into the annotations that are to be written; others stay as they are.
 pub(crate) fn write(draft: &mut Draft, record: &LeaderElectionRecord) -> Result<(), String> {
-    let annotation = serde_json::Map::from_iter([(KEY.to_owned(), record.to_json().into())]);
+    let mut json = record.to_json();
+    if record.closed().is_some() {
+        // client-go to 0.26 waits for its own lease, whatever a record says. But its decoder refuses a duration in quotes, and then
+        // it never leads (`tryAcquireOrRenew` gives up where `Get` fails). Quotes within the holder are escaped: no such match.
+        let duration = record.lease_duration_seconds;
+        let name = r#""leaseDurationSeconds":"#;
+        json = json.replacen(
+            &format!("{name}{duration},"),
+            &format!("{name}\"{duration}\","),
+            1,
+        );
+    }
+    let annotation = serde_json::Map::from_iter([(KEY.to_owned(), json.into())]);
     draft.metadata.insert("annotations".to_owned(), annotation.into());
     Ok(())
 }
@@ -93,6 +105,41 @@ mod tests {
                 Content::Record(record) => assert_eq!(record.holder_identity, holder),
                 other => panic!("{annotation}: {other:?}"),
             }
+        }
+    }
+
+    fn written(record: &LeaderElectionRecord) -> String {
+        let mut draft = Draft::default();
+        write(&mut draft, record).unwrap();
+        let annotations = draft.metadata.get("annotations").unwrap();
+        annotations.get(KEY).unwrap().as_str().unwrap().to_owned()
+    }
+
+    /// Closed locks only, whatever their holder looks like; and what is written is what is read.
+    #[test]
+    fn the_duration_of_a_closed_lock_is_text() {
+        let nested = r#"moved to "leaseDurationSeconds":2147483647,"#;
+        for (holder, seconds, text) in [
+            ("moved to leases:ns/n", i32::MAX, true),
+            ("not before endpoints:ns/n", i32::MAX, true),
+            (nested, i32::MAX, true),
+            ("moved to leases:ns/n", 15, false),
+            ("a", i32::MAX, false),
+            ("", 1, false),
+        ] {
+            let record = LeaderElectionRecord {
+                holder_identity: holder.to_owned(),
+                lease_duration_seconds: seconds.into(),
+                leader_transitions: 3,
+                unknown_fields: vec![("strategy".to_owned(), r#""x""#.to_owned())],
+                ..LeaderElectionRecord::default()
+            };
+            let json = written(&record);
+            let value: serde_json::Value = serde_json::from_str(&json).unwrap();
+            let duration = value.get("leaseDurationSeconds").unwrap();
+            assert_eq!(duration.is_string(), text, "{json}");
+            assert_eq!(duration.is_number(), !text, "{json}");
+            assert_eq!(LeaderElectionRecord::from_json(json.as_bytes()).unwrap(), record);
         }
     }
 

@@ -61,6 +61,7 @@
 //! | [`Leadership`] | the guard that work holds: valid by the clock at every question, with the fencing token |
 //! | [`LeaseTiming`] | the durations, validated, and what follows from them |
 //! | [`LeaderElectionRecord`] | the record, as Go writes and reads it |
+//! | [`Move`] | a live election, moved from one lock to another |
 //! | [`Clock`] | the clocks of a candidate; [`PausedClock`] for tests |
 //!
 //! # What is guaranteed, and what is not
@@ -78,16 +79,19 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod clock;
+mod closed;
 pub mod election;
 mod elector;
 mod identity;
 pub mod lock;
 mod moment;
+mod moving;
 mod record;
 mod timing;
 
 #[doc(inline)]
 pub use clock::{Clock, PausedClock, SystemClock};
+pub use closed::Closed;
 pub use election::{ElectionEvent, LossReason, MissingRecord};
 pub use elector::{
     ElectionError, ElectionHandle, Ended, Event, Events, LeaderElector, LeaderElectorBuilder, Leadership,
@@ -102,5 +106,6 @@ pub use lock::{
     Swap, Unreadable,
 };
 pub use moment::{Moment, MonoTime};
+pub use moving::{Move, MoveError};
 pub use record::{LeaderElectionRecord, RecordError};
 pub use timing::{LeaseTiming, TimingError};

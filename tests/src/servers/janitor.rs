@@ -10,14 +10,17 @@ use std::process::{Child, Command, Stdio};
 ///
 /// It waits for the end of a pipe that this process holds. Dropping the janitor sends it home with nothing done.
 #[derive(Debug)]
-pub(crate) struct Janitor {
+pub struct Janitor {
     shell: Child,
 }
 
 impl Janitor {
     /// Kills these processes, which are this process' children and not waited for before the janitor is dropped: so
     /// their numbers are still theirs when it acts.
-    pub(crate) fn killing(processes: &[u32]) -> io::Result<Self> {
+    ///
+    /// # Errors
+    /// When there is no shell.
+    pub fn killing(processes: &[u32]) -> io::Result<Self> {
         Self::hire(r#"read -r _; kill -KILL "$@""#, numbers(processes))
     }
 

@@ -20,6 +20,6 @@ pub use self::audit::KubeRequest;
 pub use self::contender::{Contender, ContenderEvent, GoContender, Said, monotonic};
 pub use self::error::ServerError;
 pub use self::etcd::Etcd;
-pub(crate) use self::janitor::Janitor;
+pub use self::janitor::Janitor;
 pub use self::kube::KubeApiserver;
 pub(crate) use self::programs::find as find_program;

@@ -13,6 +13,7 @@
 mod doubles;
 mod faults;
 mod guard;
+mod moving;
 mod run;
 mod settings;
 mod spawn;

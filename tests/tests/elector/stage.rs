@@ -19,7 +19,7 @@ pub(crate) struct Shift {
 #[derive(Clone, Default)]
 pub(crate) struct Stage {
     shifts: Arc<Mutex<Vec<Shift>>>,
-    candidates: Arc<Mutex<Vec<AbortHandle>>>,
+    candidates: Arc<Mutex<Vec<(String, AbortHandle)>>>,
 }
 
 /// On stage until dropped.
@@ -52,9 +52,10 @@ impl Stage {
 
     /// Runs a candidate whose work goes on until it is dropped.
     #[allow(clippy::disallowed_methods, reason = "a candidate of a test is a task")]
-    pub(crate) fn run(&self, who: &str, builder: LeaderElectorBuilder) {
+    pub(crate) fn run(&self, who: &str, builder: LeaderElectorBuilder) -> AbortHandle {
         let (stage, who) = (self.clone(), who.to_owned());
         let elector = builder.build().unwrap();
+        let name = who.clone();
         let candidate = tokio::spawn(async move {
             let work = |leadership: Leadership| {
                 let on_stage = stage.enter(&who, &leadership);
@@ -65,7 +66,16 @@ impl Stage {
             };
             elector.run(pending::<()>(), work).await.unwrap();
         });
-        self.candidates.lock().unwrap().push(candidate.abort_handle());
+        let handle = candidate.abort_handle();
+        self.candidates.lock().unwrap().push((name, handle.clone()));
+        handle
+    }
+
+    /// Drops a candidate, which is a clean stop.
+    pub(crate) fn leave(&self, who: &str) {
+        let candidates = self.candidates.lock().unwrap();
+        let (_, candidate) = candidates.iter().find(|(name, _)| name == who).unwrap();
+        candidate.abort();
     }
 
     /// Ends all candidates, so that they do not run on beside the next part of a test.
@@ -74,7 +84,7 @@ impl Stage {
             .lock()
             .unwrap()
             .drain(..)
-            .for_each(|candidate| candidate.abort());
+            .for_each(|(_, candidate)| candidate.abort());
         PausedClock
             .sleep_until(PausedClock.mono().after(Duration::from_secs(60)))
             .await;
@@ -96,11 +106,20 @@ impl Stage {
     /// The longest that two were at work at once; tokens must have grown all the same.
     pub(crate) fn overlap(&self) -> Duration {
         let shifts = self.shifts();
+        let grow = shifts
+            .iter()
+            .is_sorted_by(|earlier, later| earlier.token < later.token);
+        assert!(grow, "tokens grow: {shifts:#?}");
+        self.at_once()
+    }
+
+    /// The same of work by several locks, whose tokens have nothing to do with one another.
+    pub(crate) fn at_once(&self) -> Duration {
+        let shifts = self.shifts();
         let end = |shift: &Shift| shift.to.unwrap_or(PausedClock.mono());
         let mut longest = Duration::ZERO;
         for (at, later) in shifts.iter().enumerate() {
             for earlier in &shifts[..at] {
-                assert!(earlier.token < later.token, "tokens grow: {shifts:#?}");
                 longest = longest.max(end(earlier).min(end(later)).since(later.from));
             }
         }

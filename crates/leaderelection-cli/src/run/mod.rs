@@ -20,7 +20,6 @@ mod stops;
 use std::cell::Cell;
 use std::ffi::OsString;
 use std::io;
-use std::io::IsTerminal as _;
 use std::pin::pin;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -28,9 +27,6 @@ use std::time::Duration;
 use leaderelection::{
     Clock as _, ElectionError, Ended, Identity, LeaderElector, Leadership, LeaseTiming, SystemClock,
 };
-use tracing_subscriber::filter::{LevelFilter, Targets};
-use tracing_subscriber::layer::SubscriberExt as _;
-use tracing_subscriber::util::SubscriberInitExt as _;
 
 use self::children::{Children, GroupEnd, StartError};
 use self::guard::GuardTime;
@@ -38,6 +34,7 @@ use self::stops::Stops;
 use crate::args::{self, RunArgs};
 use crate::events::Recording;
 use crate::lock_arg::Opened;
+use crate::log;
 
 /// Why there is no election, or none any more.
 #[derive(Debug, thiserror::Error)]
@@ -58,12 +55,15 @@ enum RunError {
 pub(crate) fn run(args: RunArgs) -> ExitCode {
     let timing = match args.timing() {
         Ok(timing) => timing,
-        Err(error) => args::refuse(error),
+        Err(error) => args::refuse("run", error),
     };
     if args.events && !args.lock.has_events() {
-        args::refuse("--events is for locks on Kubernetes: other stores have no Events");
+        args::refuse(
+            "run",
+            "--events is for locks on Kubernetes: other stores have no Events",
+        );
     }
-    log();
+    log::to_stderr();
     let ended = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -84,26 +84,6 @@ pub(crate) fn run(args: RunArgs) -> ExitCode {
             }
         }
     }
-}
-
-/// To standard error: standard output is COMMAND's.
-fn log() {
-    let wanted = std::env::var("RUST_LOG").unwrap_or_default();
-    let filter = match wanted.parse::<Targets>() {
-        Ok(filter) if !wanted.is_empty() => filter,
-        // What kube's client has to say of every failed request, the election says once and with the lock's name.
-        _ => Targets::new()
-            .with_default(tracing::Level::INFO)
-            .with_target("kube_client", LevelFilter::OFF),
-    };
-    let lines = tracing_subscriber::fmt::layer()
-        .compact()
-        .with_target(false)
-        // A line that cannot be written is lost; it must not end the election.
-        .log_internal_errors(false)
-        .with_ansi(io::stderr().is_terminal())
-        .with_writer(io::stderr);
-    tracing_subscriber::registry().with(lines).with(filter).init();
 }
 
 async fn supervise(args: RunArgs, timing: LeaseTiming) -> Result<u8, RunError> {

@@ -32,6 +32,7 @@ use crate::clock::Clock;
 use crate::election::ElectionConfig;
 use crate::identity::{EmptyIdentity, Identity};
 use crate::lock::ResourceLock;
+use crate::timing::LeaseTiming;
 
 pub use self::builder::LeaderElectorBuilder;
 pub use self::event::{Event, Events, Operation, TermEnd};
@@ -193,6 +194,16 @@ impl LeaderElector {
         }
     }
 
+    /// What of it can run more than once: everything but the callbacks.
+    pub(crate) fn into_candidacy(self) -> Candidacy {
+        Candidacy {
+            lock: self.lock,
+            config: self.config,
+            clock: self.clock,
+            events: self.events,
+        }
+    }
+
     /// Under which name it runs.
     pub fn identity(&self) -> &Identity {
         &self.config.identity
@@ -224,6 +235,35 @@ impl LeaderElector {
         let timing = self.config.timing.clone();
         runtime.spawn(Driver::new(self.lock, self.config, Arc::clone(&shared), receiver).run());
         Ok(ElectionHandle::new(shared, timing, called))
+    }
+}
+
+/// An elector that can be made again and again.
+pub(crate) struct Candidacy {
+    pub(crate) lock: Arc<dyn ResourceLock>,
+    config: ElectionConfig,
+    pub(crate) clock: Arc<dyn Clock>,
+    events: broadcast::Sender<Event>,
+}
+
+impl Candidacy {
+    pub(crate) fn elector(&self) -> LeaderElector {
+        LeaderElector {
+            lock: Arc::clone(&self.lock),
+            config: self.config.clone(),
+            clock: Arc::clone(&self.clock),
+            on_stopped: None,
+            on_new_leader: None,
+            events: self.events.clone(),
+        }
+    }
+
+    pub(crate) fn identity(&self) -> &Identity {
+        &self.config.identity
+    }
+
+    pub(crate) fn timing(&self) -> &LeaseTiming {
+        &self.config.timing
     }
 }
 
