@@ -68,7 +68,7 @@ pub struct Move {
     even_if_in_use: bool,
 }
 
-/// Why an election was not moved. It is where it was, or between both locks with nobody at work; a later mover goes on from there.
+/// Why an election was not moved. It is where it was, or between both locks with nobody at work; a later mover goes on.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum MoveError {
