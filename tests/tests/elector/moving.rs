@@ -477,7 +477,7 @@ fn bad(lock: &MemoryLock, random: &mut Random) -> FaultLock<MemoryLock> {
         faults.jitter(op, ms(random.below(300)));
     }
     let late = random.between(ms(1), s(40));
-    let often = random.below(500) as u16;
+    let often = u16::try_from(random.below(500)).unwrap();
     faults.random(
         Op::Cas,
         often,
