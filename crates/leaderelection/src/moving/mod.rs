@@ -274,6 +274,7 @@ impl Move {
             let mut patience = pin!(patience);
             loop {
                 tokio::select! {
+                    biased;
                     () = &mut patience => break,
                     event = events.recv() => match event {
                         Some(Event::Noticed(ElectionEvent::HolderChanged(Some(holder)))) => {

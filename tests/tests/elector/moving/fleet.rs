@@ -130,9 +130,10 @@ pub(super) fn mover(
     let (from, to) = (mortal(Arc::new(from)), mortal(Arc::new(to)));
     tokio::spawn(async move {
         // A process of its own has a name of its own; the seed keeps the run repeatable.
-        let elector = LeaderElector::builder(from, Identity::unique());
+        let elector = LeaderElector::builder(from, Identity::known_unique(format!("mover-{seed}")).unwrap());
         let elector = elector.clock(PausedClock).seed(seed).build().unwrap();
         tokio::select! {
+            biased;
             moved = Move::new(elector, to).run(pending::<()>()) => Some(moved),
             () = life.over() => None,
         }
