@@ -157,8 +157,8 @@ impl LeaseArgs {
 
 /// Moves a live election from one lock to another
 ///
-/// Closes the lock TO at once, so that candidates of it may be deployed and wait. Then campaigns for FROM, and when its leaders have
-/// gone, closes it for good and opens TO. No two candidates are at work at once, whichever lock they know. It may run many times
+/// Closes the lock TO at once, so that candidates of it may be deployed and wait. Then campaigns for FROM, and when its
+/// leaders have gone, closes it for good and opens TO. No two candidates are at work at once, whichever lock they know. It may run many times
 /// at once, be killed at any moment, and be started again: what is done is done. So every copy of a program may begin with it:
 ///
 /// leaderelect move --from endpoints:ns/job --to leases:ns/job && leaderelect run --lock leases:ns/job -- …

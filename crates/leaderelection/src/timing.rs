@@ -373,8 +373,12 @@ impl LeaseTiming {
     /// After how long without anything new a read verifies the watch: `S` of SAFETY 20. Whoever waits for years, as behind a
     /// closed lock, is told early when it opens, and must not miss that for years because one watch fell silent.
     pub(crate) fn silence(&self, waited_out: Duration) -> Duration {
-        const LONGEST: Duration = Duration::from_secs(180);
-        let waited_out = waited_out.min(LONGEST);
+        const ABSURD: Duration = Duration::from_secs(24 * 60 * 60);
+        const SOON: Duration = Duration::from_secs(180);
+        let waited_out = match waited_out > ABSURD {
+            true => self.waited_out(0).max(SOON),
+            false => waited_out,
+        };
         (waited_out / 3).max((self.retry_period * 3).min(waited_out / 3 * 2))
     }
 }

@@ -68,7 +68,7 @@ pub struct Move {
     even_if_in_use: bool,
 }
 
-/// Why an election was not moved. It is where it was, or between both locks with nobody at work; a later mover goes on from there.
+/// Why an election was not moved. It is where it was, or between both locks with nobody at work; a later mover goes on.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum MoveError {
@@ -274,6 +274,7 @@ impl Move {
             let mut patience = pin!(patience);
             loop {
                 tokio::select! {
+                    biased;
                     () = &mut patience => break,
                     event = events.recv() => match event {
                         Some(Event::Noticed(ElectionEvent::HolderChanged(Some(holder)))) => {

@@ -1,217 +1,26 @@
 //! A move from one lock to another, beside candidates of both: movers that die after every call, several at once, in both
 //! directions, on a network that loses answers. Never two at work, and moved in the end.
 
+mod fleet;
+
 use std::future::pending;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use leaderelection::{
-    Capabilities, Clock, Closed, Content, Ended, Expected, Identity, LeaderElectionRecord, LeaderElector,
-    LockError, LockErrorKind, Move, MoveError, Observation, ObservationStream, PausedClock, ResourceLock,
-    Swap,
+    Clock, Closed, Ended, Identity, LeaderElectionRecord, LeaderElector, LockErrorKind, Move, MoveError,
+    PausedClock,
 };
-use leaderelection_conformance::{Fault, FaultLock, Faults, Op, Partition};
+use leaderelection_conformance::{Fault, FaultLock, Op};
 use leaderelection_memory::MemoryLock;
 use leaderelection_tests::random::Random;
-use tokio::task::{AbortHandle, JoinHandle};
 
 use crate::stage::Stage;
 use crate::{candidate, holder, ms, s, since, sleep};
 
-const OLD: &str = "memory://old";
-const NEW: &str = "memory://new";
-
-fn locks() -> (MemoryLock, MemoryLock) {
-    let lock = |name| MemoryLock::builder().name(name).build();
-    (lock("old"), lock("new"))
-}
-
-fn record(lock: &MemoryLock) -> Option<LeaderElectionRecord> {
-    match lock.snapshot() {
-        Observation::Present {
-            content: Content::Record(record),
-            ..
-        } => Some((*record).clone()),
-        _ => None,
-    }
-}
-
-fn is_closed(lock: &MemoryLock, closed: Closed<'_>) -> bool {
-    record(lock).is_some_and(|record| record.closed() == Some(closed))
-}
-
-fn is_moved(from: &MemoryLock, to: &MemoryLock) -> bool {
-    is_closed(from, Closed::MovedTo(&to.describe()))
-        && record(to).is_some_and(|record| record.closed().is_none())
-}
-
-/// How many calls a process has left, both locks taken together. The last one reaches the store or does not; none is answered.
-#[derive(Clone)]
-struct Life {
-    left: Arc<Mutex<u64>>,
-    last_lands: bool,
-}
-
-impl Life {
-    const FOR_EVER: u64 = u64::MAX;
-
-    fn of(calls: u64, last_lands: bool) -> Self {
-        let left = Arc::new(Mutex::new(calls));
-        Self { left, last_lands }
-    }
-
-    async fn call<T>(&self, call: impl Future<Output = T>) -> T {
-        let left = {
-            let mut left = self.left.lock().unwrap();
-            let before = *left;
-            *left = before.saturating_sub(1);
-            before
-        };
-        match left {
-            0 => pending().await,
-            1 => {
-                if self.last_lands {
-                    call.await;
-                }
-                pending().await
-            }
-            _ => call.await,
-        }
-    }
-
-    async fn over(&self) {
-        while *self.left.lock().unwrap() > 0 {
-            // Days pass in these tests.
-            sleep(ms(200)).await;
-        }
-    }
-}
-
-struct Mortal<L> {
-    lock: L,
-    life: Life,
-}
-
-#[async_trait]
-impl<L: ResourceLock> ResourceLock for Mortal<L> {
-    async fn get(&self) -> Result<Observation, LockError> {
-        self.life.call(self.lock.get()).await
-    }
-    async fn compare_and_swap(
-        &self,
-        expected: Expected,
-        record: &LeaderElectionRecord,
-    ) -> Result<Swap, LockError> {
-        self.life.call(self.lock.compare_and_swap(expected, record)).await
-    }
-    async fn watch(&self) -> Result<Option<ObservationStream>, LockError> {
-        self.lock.watch().await
-    }
-    fn describe(&self) -> String {
-        self.lock.describe()
-    }
-    fn capabilities(&self) -> Capabilities {
-        self.lock.capabilities()
-    }
-}
-
-type Outcome = Option<Result<Ended<()>, MoveError>>;
-
-/// A mover of that many calls; `None` when it died.
-#[allow(clippy::disallowed_methods, reason = "a process of a test is a task")]
-fn mover(
-    from: impl ResourceLock + 'static,
-    to: impl ResourceLock + 'static,
-    life: Life,
-    seed: u64,
-) -> JoinHandle<Outcome> {
-    let mortal = |lock: Arc<dyn ResourceLock>| Mortal {
-        lock,
-        life: life.clone(),
-    };
-    let (from, to) = (mortal(Arc::new(from)), mortal(Arc::new(to)));
-    tokio::spawn(async move {
-        // A process of its own has a name of its own; the seed keeps the run repeatable.
-        let elector = LeaderElector::builder(from, Identity::unique());
-        let elector = elector.clock(PausedClock).seed(seed).build().unwrap();
-        tokio::select! {
-            moved = Move::new(elector, to).run(pending::<()>()) => Some(moved),
-            () = life.over() => None,
-        }
-    })
-}
-
-#[track_caller]
-fn assert_moved(outcome: Outcome) {
-    assert!(matches!(outcome, Some(Ok(Ended::Finished(())))), "{outcome:?}");
-}
-
-/// Candidates of one lock: whoever leads goes, and another comes, so that there are always some.
-struct Fleet {
-    stage: Stage,
-    lock: MemoryLock,
-    running: Vec<(String, AbortHandle, Faults)>,
-    started: u64,
-    /// How long each of their calls may travel: on a faster network than the movers' they would always be first.
-    jitter: Duration,
-}
-
-impl Fleet {
-    fn new(stage: &Stage, lock: &MemoryLock, jitter: Duration) -> Self {
-        let mut fleet = Self {
-            stage: stage.clone(),
-            lock: lock.clone(),
-            running: Vec::new(),
-            started: 0,
-            jitter,
-        };
-        fleet.join();
-        fleet.join();
-        fleet
-    }
-
-    fn join(&mut self) {
-        let name = format!("{}-{}", self.lock.describe(), self.started);
-        self.started += 1;
-        let lock = FaultLock::new(self.lock.clone());
-        let faults = lock.faults();
-        for op in [Op::Get, Op::Cas] {
-            faults.jitter(op, self.jitter);
-        }
-        let handle = self.stage.run(&name, candidate(lock, &name));
-        self.running.push((name, handle, faults));
-    }
-
-    /// One more joins, and when it follows, the leader is stopped, and releases, or is cut off.
-    async fn leader_goes(&mut self, cut_off: bool) {
-        self.join();
-        sleep(ms(300)).await;
-        let Some(leader) = holder(&self.lock) else { return };
-        let Some(at) = self.running.iter().position(|(name, ..)| *name == leader) else {
-            return;
-        };
-        let (_, handle, faults) = self.running.remove(at);
-        if cut_off {
-            faults.partition(Partition::Full);
-        } else {
-            handle.abort();
-        }
-    }
-}
-
-/// Old leaders go until the election is moved.
-async fn until_moved(old: &mut Fleet, new: &MemoryLock) {
-    for round in 0.. {
-        if is_moved(&old.lock, new) {
-            return;
-        }
-        assert!(round < 60, "not moved: {:?}, {new:?}", old.lock);
-        sleep(s(7)).await;
-        old.leader_goes(round % 3 == 2).await;
-        sleep(s(23)).await;
-    }
-}
+use self::fleet::{
+    Fleet, Life, NEW, OLD, assert_moved, is_closed, is_moved, locks, mover, record, until_moved,
+};
 
 /// Every point at which a mover can die, before or after its last call is done.
 #[tokio::test(start_paused = true)]
@@ -477,7 +286,7 @@ fn bad(lock: &MemoryLock, random: &mut Random) -> FaultLock<MemoryLock> {
         faults.jitter(op, ms(random.below(300)));
     }
     let late = random.between(ms(1), s(40));
-    let often = u16::try_from(random.below(500)).unwrap_or(0);
+    let often = u16::try_from(random.below(500)).unwrap();
     faults.random(
         Op::Cas,
         often,
