@@ -67,7 +67,19 @@ impl Election {
             || (newest == Some(version) && attempt.known == newest)
         {
             if attempt.known != newest {
-                // Something newer was heard meanwhile.
+                // Something newer was heard meanwhile: a label, if the record still stands.
+                let Attempt {
+                    purpose,
+                    expected,
+                    record,
+                    ..
+                } = attempt;
+                let content = Content::Record(record.clone());
+                self.confirmed(
+                    now,
+                    Pending::new(purpose, expected, record, valid_until),
+                    &content,
+                );
                 return;
             }
             if self.seen.sure >= Some(version) {
@@ -111,7 +123,8 @@ impl Election {
         }
     }
 
-    /// The answer to a swap whose version a watch or a read has shown before: it tells which of equal attempts it was.
+    /// The answer to a swap whose version a watch or a read has shown before, or a later one with the same record: it tells
+    /// which of equal attempts it was.
     fn confirmed(&mut self, now: Moment, pending: Pending, content: &Content) {
         if self.seen.content() != Some(content) {
             return;

@@ -77,15 +77,20 @@ impl Attempts {
         } else {
             MOST_PENDING - 1
         };
-        if self.0.len() < most {
-            self.0
-                .push(Pending::new(purpose, expected, Arc::clone(&record), valid_until));
-            return Some(record);
+        if self.0.len() >= most {
+            let same = |pending: &&mut Pending| pending.purpose == purpose && pending.creates == creates;
+            if let Some(last) = self.0.iter_mut().rev().find(same) {
+                last.repeated = true;
+                return Some(Arc::clone(&last.record));
+            }
+            // The oldest create makes room. No equal one is ever sent again, and if it lands after a deletion it is waited
+            // out, as it would be a little later.
+            let oldest = self.0.iter().position(|pending| pending.creates)?;
+            self.0.remove(oldest);
         }
-        let same = |pending: &&mut Pending| pending.purpose == purpose && pending.creates == creates;
-        let last = self.0.iter_mut().rev().find(same)?;
-        last.repeated = true;
-        Some(Arc::clone(&last.record))
+        self.0
+            .push(Pending::new(purpose, expected, Arc::clone(&record), valid_until));
+        Some(record)
     }
 
     /// A newer version shows `content`: returns the attempt that brought it, if one did. None that names a version can

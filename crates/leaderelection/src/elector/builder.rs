@@ -78,8 +78,8 @@ impl LeaderElectorBuilder {
         self
     }
 
-    /// From which the stagger of take-overs is drawn. Made from the identity unless set: a run is repeatable by its
-    /// identities.
+    /// From which the stagger of take-overs is drawn, and what tells apart two processes under one name (SAFETY 16, SAFETY 21).
+    /// Two candidates should have two. Unless set it is drawn anew by every call of [`build`](Self::build).
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = Some(seed);
         self
@@ -119,7 +119,7 @@ impl LeaderElectorBuilder {
             timing: self.timing,
             exclusive_identity: self.exclusive_identity,
             missing_record: self.missing_record,
-            seed: self.seed.unwrap_or_else(|| seed_of(identity.as_str())),
+            seed: self.seed.unwrap_or_else(drawn_seed),
             #[cfg(feature = "unsound-variants")]
             variant: self.variant,
             ..ElectionConfig::new(identity)
@@ -138,9 +138,7 @@ impl LeaderElectorBuilder {
 /// By how much the end of the work is armed early.
 const TIMER_LEAD: Duration = Duration::from_millis(2);
 
-/// FNV-1a of the identity.
-fn seed_of(identity: &str) -> u64 {
-    identity.bytes().fold(0xCBF2_9CE4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3)
-    })
+/// A name does not serve: two processes may share one.
+fn drawn_seed() -> u64 {
+    uuid::Uuid::new_v4().as_u64_pair().0
 }

@@ -122,22 +122,50 @@ fn creates_that_nobody_answers_make_room() {
     }
 }
 
-/// SAFETY 9: with the list full of creates, nothing is sent on a version that could not be noted: a read is asked instead.
+/// SAFETY 9, SAFETY 18: with the list full of creates, the oldest makes room for what names a version, and it goes out at once.
+/// If that create lands after a deletion, it is waited out like a twin's; a younger one leads, from its send.
 #[test]
-fn a_full_list_of_creates_is_not_repeated_on_a_version() {
+fn the_oldest_of_many_creates_makes_room_for_a_version() {
     let timing = timing(15, 12, 1);
-    let mut bench = Bench::knowing(ElectionConfig { timing, ..config() }, absent(None));
-    bench.swap_fails(0.1, Ambiguous);
-    for second in 1..=6 {
-        bench.wake(f64::from(second));
-        bench.swap_fails(f64::from(second) + 0.1, Ambiguous);
-    }
-    bench.take_transcript();
+    let config = ElectionConfig { timing, ..config() };
+    let full = || {
+        let mut bench = Bench::knowing(config.clone(), absent(None));
+        let mut creates = vec![bench.pending(9)];
+        bench.swap_fails(0.1, Ambiguous);
+        for second in 1..=6 {
+            bench.wake(f64::from(second));
+            creates.push(bench.pending(9));
+            bench.swap_fails(f64::from(second) + 0.1, Ambiguous);
+        }
+        bench.take_transcript();
+        (bench, creates)
+    };
+    let (mut bench, creates) = full();
     bench.watch(6.5, present(5, "/1@0#3"));
+    bench.watch(7.0, creates[0].clone());
     expect![[r#"
         6.5s: watch shows v5 /1@0#3
-            -> get
-            wait until 7.5s
+            -> swap v5 to a/15@6#4, to Acquire
+            wait until 12.5s
+        7s: watch shows v9 a/15@0#0
+            (HolderChanged(Some("a")))
+            (SameIdentity { twin: true })
+            wait until 12s
+    "#]]
+    .assert_eq(&bench.take_transcript());
+
+    let (mut bench, creates) = full();
+    bench.watch(6.5, present(5, "/1@0#3"));
+    bench.watch(7.0, creates[1].clone());
+    expect![[r#"
+        6.5s: watch shows v5 /1@0#3
+            -> swap v5 to a/15@6#4, to Acquire
+            wait until 12.5s
+        7s: watch shows v9 a/15@1#0
+            (HolderChanged(Some("a")))
+            START token 9, valid until 13s
+            AT RISK, valid until 13s
+            wait until 12.5s
     "#]]
     .assert_eq(&bench.take_transcript());
 }

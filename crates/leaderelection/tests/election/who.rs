@@ -4,12 +4,19 @@ use expect_test::expect;
 use leaderelection::Identity;
 use leaderelection::election::ElectionConfig;
 
-use crate::bench::{Bench, config, present};
+use crate::bench::{Bench, config, empty, present, unreadable};
 
 fn exclusive() -> ElectionConfig {
     ElectionConfig {
         exclusive_identity: true,
         ..config()
+    }
+}
+
+fn exclusive_by(name: &str) -> ElectionConfig {
+    ElectionConfig {
+        identity: Identity::new(name).unwrap(),
+        ..exclusive()
     }
 }
 
@@ -152,4 +159,75 @@ fn a_record_that_the_answer_proves_is_not_waited_out() {
             wait until 15s
     "#]]
     .assert_eq(&bench.take_transcript());
+}
+
+/// SAFETY 9, SAFETY 16: somebody's label on the acquired record, shown before the answer, takes nothing from what the answer
+/// proves: the term begins, and its lease counts from the send. Another record in between does.
+#[test]
+fn a_label_before_the_answer_does_not_cost_the_term() {
+    let knowing = || Bench::knowing(exclusive_by("shared"), present(5, "/1@0#3"));
+    let mut bench = knowing();
+    let labelled = bench.pending(7);
+    bench.watch(0.2, labelled);
+    bench.done(0.3, 6);
+    expect![[r#"
+        0.2s: watch shows v7 shared/15@0#4
+            (HolderChanged(Some("shared")))
+            wait until 6.2s
+        0.3s: Acquire done, v6
+            START token 7, valid until 10s
+            wait until 2s
+    "#]]
+    .assert_eq(&bench.take_transcript());
+
+    let mut bench = knowing();
+    bench.watch(0.2, present(7, "b/15@0#5"));
+    bench.done(0.3, 6);
+    expect![[r#"
+        0.2s: watch shows v7 b/15@0#5
+            (HolderChanged(Some("b")))
+            wait until 6.2s
+        0.3s: Acquire done, v6
+            wait until 6.2s
+    "#]]
+    .assert_eq(&bench.take_transcript());
+
+    let mut bench = knowing();
+    let labelled = bench.pending(7);
+    bench.watch(0.2, labelled);
+    bench.done(10.0, 6);
+    expect![[r#"
+        0.2s: watch shows v7 shared/15@0#4
+            (HolderChanged(Some("shared")))
+            wait until 6.2s
+        10s: Acquire done, v6
+            (AcquiredTooLate)
+            -> swap v7 to /1@10#4, to Release
+            -> get, to verify the watch
+            wait until 15s
+    "#]]
+    .assert_eq(&bench.take_transcript());
+}
+
+/// SAFETY 16: where a record was destroyed, two processes under one name do not write the same one in the same second, also if
+/// one has missed how far the transitions had come. A name that was made for this life has no need of it.
+#[test]
+fn twins_write_different_records_over_a_destroyed_one() {
+    let written = |seed, destroyed: fn(u64) -> leaderelection::Observation| {
+        let shared = ElectionConfig {
+            identity: Identity::new("shared").unwrap(),
+            seed,
+            ..config()
+        };
+        let mut bench = Bench::knowing(shared, present(5, "b/15@0#3"));
+        bench.watch(1.0, destroyed(6));
+        bench.wake(20.0);
+        bench.pending(7)
+    };
+    for destroyed in [empty as fn(u64) -> leaderelection::Observation, unreadable] {
+        let mut all: Vec<_> = (0..100).map(|seed| written(seed, destroyed)).collect();
+        all.sort_by_key(|record| format!("{record:?}"));
+        all.dedup();
+        assert_eq!(all.len(), 100, "no two of them are equal");
+    }
 }
