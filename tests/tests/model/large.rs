@@ -109,6 +109,23 @@ fn a_deletion_in_strict_mode_from_nothing() -> Result<(), EmptyIdentity> {
     nothing_found("strict, from nothing, a deletion", strict_from_nothing(1)?)
 }
 
+/// As above, but of each candidate's writes one is on its way at a time.
+#[test]
+#[ignore = "large: minutes"]
+fn a_deletion_in_strict_mode_with_one_write_on_its_way() -> Result<(), EmptyIdentity> {
+    let mut setting = deleting(1)?.strict();
+    setting.on_their_way = 1;
+    nothing_found("strict, a deletion, one write on its way", setting)
+}
+
+#[test]
+#[ignore = "large: minutes"]
+fn a_deletion_in_strict_mode_from_nothing_with_one_write_on_its_way() -> Result<(), EmptyIdentity> {
+    let mut setting = strict_from_nothing(1)?;
+    setting.on_their_way = 1;
+    nothing_found("strict, from nothing, a deletion, one write on its way", setting)
+}
+
 #[test]
 #[ignore = "large: minutes"]
 fn two_deletions_in_strict_mode() -> Result<(), EmptyIdentity> {

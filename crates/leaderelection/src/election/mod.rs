@@ -107,7 +107,8 @@ pub struct ElectionConfig {
     pub exclusive_identity: bool,
     /// What to do where there is no record.
     pub missing_record: MissingRecord,
-    /// From which the stagger and the spread are drawn (SAFETY 20, SAFETY 21).
+    /// From which the stagger and the spread are drawn (SAFETY 20, SAFETY 21), and what tells apart two processes under one
+    /// name (SAFETY 16): they should have two. 0 unless set; an elector draws its own.
     pub seed: u64,
     /// Whether take-overs are staggered and reads spread. A model turns it off: its adversary delays.
     pub stagger: bool,
