@@ -109,6 +109,7 @@ async fn elections(run: &Run) -> Result<Account> {
         };
         let elector = LeaderElector::builder(lock, candidate.name)
             .timing(timing.clone())
+            .seed(0)
             .clock(process.clone())
             .build()?;
         let (stage, name, start) = (stage.clone(), candidate.name, candidate.start.0);

@@ -173,7 +173,14 @@ fn meddling(setting: &Setting, world: &World, actions: &mut Vec<Action>) {
         meddle(Meddling::Rewrite(0));
         meddle(Meddling::Rewrite(1));
     }
-    if world.store.deletions > 0 {
+    let newest = world.store.version(0);
+    let known = || {
+        world
+            .seats
+            .iter()
+            .all(|seat| seat.election.known_version() == newest)
+    };
+    if world.store.deletions > 0 && (!powers.deletes_known || known()) {
         meddle(Meddling::Delete);
         if powers.empties && !record.is_free() {
             meddle(Meddling::Empty);

@@ -94,6 +94,8 @@ pub struct Powers {
     pub empties: bool,
     /// How often somebody deletes the record.
     pub deletions: u8,
+    /// Only a record that every candidate has seen is deleted.
+    pub deletes_known: bool,
     /// Reads are answered a tick after they were sent. Only where reads are coarse.
     pub slow_reads: bool,
     /// The store finds that a write would change nothing, and answers with the version that it named.
@@ -110,6 +112,7 @@ impl Powers {
         rewrites: false,
         empties: false,
         deletions: 0,
+        deletes_known: false,
         slow_reads: false,
         mute: false,
     };

@@ -8,7 +8,7 @@ use super::observed::Source;
 use super::{Election, Variant};
 use crate::identity::Version;
 use crate::lock::{Content, Expected, LockErrorKind, Observation, Swap};
-use crate::moment::Moment;
+use crate::moment::{Moment, MonoTime};
 
 impl Election {
     pub(super) fn read(&mut self, now: Moment, read: &Read, observation: Observation) {
@@ -63,23 +63,18 @@ impl Election {
             return;
         }
         let newest = self.seen.version;
+        if self.seen.went_back && newest >= Some(version) {
+            // What this proved is gone with what the store has lost (SAFETY 19).
+            return;
+        }
         if newest.is_some_and(|newest| version < newest)
             || (newest == Some(version) && attempt.known == newest)
         {
             if attempt.known != newest {
-                // Something newer was heard meanwhile: a label, if the record still stands.
-                let Attempt {
-                    purpose,
-                    expected,
-                    record,
-                    ..
-                } = attempt;
-                let content = Content::Record(record.clone());
-                self.confirmed(
-                    now,
-                    Pending::new(purpose, expected, record, valid_until),
-                    &content,
-                );
+                // Something newer was heard meanwhile: a label, if the acquisition still stands.
+                if self.seen.perhaps_own {
+                    self.confirmed(now, attempt, valid_until);
+                }
                 return;
             }
             if self.seen.sure >= Some(version) {
@@ -90,22 +85,17 @@ impl Election {
             self.attempts.forget_all();
         }
         self.seen.sure = self.seen.sure.max(Some(version));
+        if newest == Some(version) && attempt.known != newest {
+            self.confirmed(now, attempt, valid_until);
+            return;
+        }
         let Attempt {
             purpose,
             expected,
             record,
-            known: attempt_known,
             ..
         } = attempt;
         let content = Content::Record(record.clone());
-        if newest == Some(version) && attempt_known != newest {
-            self.confirmed(
-                now,
-                Pending::new(purpose, expected, record, valid_until),
-                &content,
-            );
-            return;
-        }
         let on_newest = expected == Expected::Absent || self.expected() == Some(expected);
         self.attempts.resolve(now.mono, &content);
         if on_newest {
@@ -123,18 +113,24 @@ impl Election {
         }
     }
 
-    /// The answer to a swap whose version a watch or a read has shown before, or a later one with the same record: it tells
-    /// which of equal attempts it was.
-    fn confirmed(&mut self, now: Moment, pending: Pending, content: &Content) {
-        if self.seen.content() != Some(content) {
+    /// The answer to a swap whose version a watch or a read has shown before, or a label on it: it tells which of equal
+    /// attempts it was.
+    fn confirmed(&mut self, now: Moment, attempt: Attempt, valid_until: MonoTime) {
+        let Attempt {
+            purpose,
+            expected,
+            record,
+            ..
+        } = attempt;
+        if self.seen.record() != Some(&record) {
             return;
         }
         if self.held.is_some() {
-            if now.mono < pending.valid_until {
-                self.extend(pending.valid_until);
+            if now.mono < valid_until {
+                self.extend(valid_until);
             }
         } else if !self.seen.own {
-            self.landed(now, pending);
+            self.landed(now, Pending::new(purpose, expected, record, valid_until));
         }
     }
 

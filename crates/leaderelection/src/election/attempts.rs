@@ -134,8 +134,8 @@ impl Attempts {
         self.0.iter().any(|pending| may(pending) && !pending.is_late(now))
     }
 
-    /// Forgets what no answer and no observation asks for, where nothing is refused: how often, what an acquisition that
-    /// proves nothing would write, and when a release was sent. Of creates whose record is not asked for only the youngest
+    /// Forgets what no answer and no observation asks for, where nothing is refused: how often, when an acquisition was sent that
+    /// proves nothing, and when a release was. Of creates whose record is not asked for only the youngest
     /// matters, and of those that are late none: an equal one is never sent again.
     pub(super) fn coarsen(&mut self, acquisition_proves: bool, creates_show: bool) {
         self.0.retain(|pending| !pending.is_late(MonoTime::ZERO));
@@ -158,7 +158,6 @@ impl Attempts {
             pending.repeated = true;
             let acquires = matches!(pending.purpose, Purpose::Acquire | Purpose::Claim);
             if acquires && !acquisition_proves {
-                pending.record = Arc::default();
                 pending.valid_until = MonoTime::ZERO;
             }
             if pending.purpose == Purpose::Release {

@@ -68,6 +68,7 @@ impl Election {
             Purpose::Acquire
         };
         let expected = self.expected();
+        let creates = base.is_none();
         let record = compose::acquisition(
             &self.config,
             base,
@@ -76,9 +77,12 @@ impl Election {
             expected,
             now.wall,
         );
-        self.written = Some(Written::with(self.written.take(), &record, expected));
-        // What lands unseen below something that cannot be read must differ from the next one.
-        self.seen.last_transitions = self.seen.last_transitions.max(record.leader_transitions);
+        let written = self.written.take();
+        self.written = Some(Written::with(written, &record, expected, self.seen.content()));
+        if !creates {
+            // What lands unseen below something that cannot be read must differ from the next one.
+            self.seen.last_transitions = record.leader_transitions;
+        }
         self.send(now, purpose, record);
     }
 

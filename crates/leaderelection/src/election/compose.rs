@@ -37,6 +37,8 @@ pub(super) struct Written {
     pub(super) transitions: i64,
     /// None: where nothing can land any more.
     pub(super) base: Option<Expected>,
+    /// Where the last one leapt to.
+    pub(super) leapt_to: Option<i64>,
 }
 
 impl Written {
@@ -52,13 +54,19 @@ impl Written {
         }
     }
 
-    pub(super) fn with(before: Option<Self>, record: &LeaderElectionRecord, base: Option<Expected>) -> Self {
+    pub(super) fn with(
+        before: Option<Self>,
+        record: &LeaderElectionRecord,
+        base: Option<Expected>,
+        on: Option<&Content>,
+    ) -> Self {
         let second = record.acquire_time.map_or(i64::MIN, |time| time.timestamp());
         let transitions = record.leader_transitions;
         Self {
             second: before.as_ref().map_or(second, |before| before.second.max(second)),
             transitions: before.map_or(transitions, |before| before.transitions.max(transitions)),
             base,
+            leapt_to: matches!(on, Some(Content::Empty | Content::Unreadable(_))).then_some(transitions),
         }
     }
 }
@@ -81,10 +89,11 @@ pub(super) fn acquisition(
             next_transitions(record.leader_transitions),
             record.unknown_fields.clone(),
         ),
-        Some(Content::Empty | Content::Unreadable(_)) => (
-            next_transitions(last_transitions.saturating_add(leap(config))),
-            Vec::new(),
-        ),
+        Some(Content::Empty | Content::Unreadable(_)) => {
+            let leapt = written.is_some_and(|written| written.leapt_to == Some(last_transitions));
+            let leap = if leapt { 0 } else { leap(config) };
+            (leap_by(leap, next_transitions(last_transitions)), Vec::new())
+        }
     };
     let mut wall = whole(wall);
     if let Some(written) = written.filter(|_| !config.broken(Variant::AcquisitionsAlike)) {
@@ -122,12 +131,20 @@ fn next_transitions(transitions: i64) -> i64 {
 
 /// By how much the transitions leap where what told them is destroyed. Under a name that others may have, too, a twin may
 /// not have seen how far they had come, and in the same second would write letter by letter what stood there before: for
-/// who missed all between, a label on his own record (SAFETY 16).
+/// who missed all between, a label on his own record (SAFETY 16). A process that goes on from its own leap needs no other.
 fn leap(config: &ElectionConfig) -> i64 {
     if config.identity.is_unique() {
         return 0;
     }
-    (mix(config.seed) >> 48) as i64
+    (mix(config.seed) >> 44) as i64
+}
+
+/// Past the end it starts over, like a single step, but two leaps from one number still differ.
+fn leap_by(leap: i64, transitions: i64) -> i64 {
+    match transitions + leap {
+        beyond if beyond > LAST_TRANSITION => beyond - LAST_TRANSITION,
+        within => within,
+    }
 }
 
 /// The next record of a term: its whole second grows with every write, also when the wall clock stands or steps back.

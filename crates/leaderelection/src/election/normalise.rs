@@ -210,7 +210,9 @@ impl Election {
 
     fn forget(&mut self, wall: DateTime<Utc>, deletes: bool) {
         let acquisition_proves = self.proves_own(Purpose::Acquire);
-        let creates_show = acquisition_proves || self.config.exclusive_identity;
+        // Or whether it is asked if another than oneself has declared the last duration.
+        let long = self.seen.last_seconds > self.config.timing.written_seconds();
+        let creates_show = acquisition_proves || self.config.exclusive_identity || long;
         self.attempts.coarsen(acquisition_proves, creates_show);
         // A version that has passed does not come back.
         let expected = self.expected();

@@ -32,6 +32,9 @@ pub(super) struct Seen {
     pub(super) last_seconds: i64,
     /// The last readable transitions under this name.
     pub(super) last_transitions: i64,
+    /// The content equals an acquisition of this process on the version before, which only its answer tells from a twin's
+    /// (SAFETY 16).
+    pub(super) perhaps_own: bool,
     /// A record has been seen in this life (SAFETY 16: only the first may be an earlier life's).
     pub(super) any_record: bool,
     /// The first record of this life stands under the exclusive identity: taking it over is a claim in strict mode.
@@ -68,6 +71,7 @@ impl Seen {
             waited_out: Duration::ZERO,
             last_seconds: 0,
             last_transitions: 0,
+            perhaps_own: false,
             any_record: false,
             earlier_life: false,
             went_back: false,
@@ -224,6 +228,10 @@ impl Election {
         let interrupted = self.attempts.any_versioned();
         let equal = self.attempts.resolve(now.mono, &content);
         let perhaps_own = equal.is_some();
+        // Not so a create: no version tells on which absence it was, and a twin may have created the same after a deletion.
+        let in_doubt = equal
+            .as_ref()
+            .is_some_and(|pending| !pending.creates && !self.proves_own(pending.purpose));
         let mut landed = equal.filter(|pending| self.proves_own(pending.purpose));
         if let (Some(pending), true) = (&mut landed, self.broken(Variant::ReadBackExtends)) {
             pending.valid_until = now.mono.after(self.config.timing.renew_deadline());
@@ -246,6 +254,7 @@ impl Election {
             return;
         }
         self.replace(now, content, landed, perhaps_own);
+        self.seen.perhaps_own = in_doubt;
     }
 
     /// Whether a record that equals an attempt of this process was certainly written by it. A twin, or an earlier life,
@@ -337,7 +346,10 @@ impl Election {
             Some(Content::Empty) | None => (LossReason::RecordGone, true, self.seen.last_seconds, false),
         };
         self.lose(now, reason);
-        self.seen.last_seconds = declared;
+        if !perhaps_own {
+            // What one has perhaps written oneself says nothing of another's lease (SAFETY 18).
+            self.seen.last_seconds = declared;
+        }
         if free {
             self.seen.takeable_at = now.mono;
             self.seen.waited_out = Duration::ZERO;
@@ -396,7 +408,7 @@ impl Election {
         let before = self.seen.holder().map(str::to_owned);
         let known = self.seen.state != State::Unknown;
         self.seen.state = state;
-        self.seen.earlier_life = false;
+        (self.seen.perhaps_own, self.seen.earlier_life) = (false, false);
         if let Some(record) = self.seen.record() {
             self.seen.last_transitions = record.leader_transitions;
             self.seen.any_record = true;

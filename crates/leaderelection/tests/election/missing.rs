@@ -1,6 +1,7 @@
 //! Where there is no record: lead at once, or claim, then lead (SAFETY 18).
 
 use expect_test::expect;
+use leaderelection::Identity;
 use leaderelection::LockErrorKind::Ambiguous;
 use leaderelection::MissingRecord::ClaimThenLead;
 use leaderelection::election::{ElectionConfig, Input};
@@ -87,6 +88,22 @@ fn a_claim_outwaits_the_last_duration_seen() {
             wait until 3s
     "#]]
     .assert_eq(&bench.take_transcript());
+}
+
+/// Its own record, shown by the watch before the answer, is not the last duration that somebody else declared, whether the name
+/// tells whose it is or not.
+#[test]
+fn a_claim_that_a_watch_shows_first_outwaits_it_as_well() {
+    for identity in [config().identity, Identity::new("shared").unwrap()] {
+        let strict = ElectionConfig { identity, ..strict() };
+        let mut bench = Bench::knowing(strict, present(5, "b/40@0#3"));
+        bench.watch(1.0, absent(6));
+        let shown = bench.pending(7);
+        bench.watch(1.1, shown);
+        bench.done(1.2, 7);
+        let said = bench.take_transcript();
+        assert!(said.contains("(Claimed(40s))"), "{said}");
+    }
 }
 
 /// An empty object counts as none.

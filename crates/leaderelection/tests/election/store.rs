@@ -1,7 +1,8 @@
 //! Stores that lie, and stores that went back (SAFETY 4, 19).
 
 use expect_test::expect;
-use leaderelection::election::Input;
+use leaderelection::Identity;
+use leaderelection::election::{ElectionConfig, Input};
 
 use crate::bench::{Bench, absent, config, present};
 
@@ -54,6 +55,28 @@ fn a_leader_on_a_store_that_went_back_stops() {
             wait until 7.1s
     "#]]
     .assert_eq(&bench.take_transcript());
+}
+
+/// SAFETY 16, SAFETY 19: nor does a late answer that proves an acquisition which the store has lost start a term, be its version
+/// the newest known or one before a label.
+#[test]
+fn an_acquisition_that_the_store_has_lost_starts_nothing() {
+    for newest in [6, 7] {
+        let shared = ElectionConfig {
+            identity: Identity::new("shared").unwrap(),
+            ..config()
+        };
+        let mut bench = Bench::knowing(shared, present(5, "/1@0#3"));
+        let shown = bench.pending(newest);
+        bench.watch(0.1, shown);
+        bench.wake(6.2);
+        bench.read(6.3, present(4, "b/15@0#2"));
+        let said = bench.take_transcript();
+        assert!(said.contains("StoreWentBack"), "{said}");
+        bench.done(6.4, 6);
+        let said = bench.take_transcript();
+        assert!(!said.contains("START"), "{said}");
+    }
 }
 
 /// SAFETY 19: a create that succeeds at a version that is not newer starts no term: its token would not fence.

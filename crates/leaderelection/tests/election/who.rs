@@ -4,7 +4,7 @@ use expect_test::expect;
 use leaderelection::Identity;
 use leaderelection::election::ElectionConfig;
 
-use crate::bench::{Bench, config, empty, present, unreadable};
+use crate::bench::{Bench, absent, config, empty, present, unreadable};
 
 fn exclusive() -> ElectionConfig {
     ElectionConfig {
@@ -209,6 +209,62 @@ fn a_label_before_the_answer_does_not_cost_the_term() {
     .assert_eq(&bench.take_transcript());
 }
 
+/// SAFETY 16, SAFETY 18: after a deletion a twin may have created the same record in the same second. The answer to one's own
+/// create, which a later version overtook, does not make that one's own.
+#[test]
+fn an_old_answer_does_not_prove_another_create() {
+    for strict in [false, true] {
+        let shared = ElectionConfig {
+            identity: Identity::new("shared").unwrap(),
+            missing_record: if strict {
+                leaderelection::election::MissingRecord::ClaimThenLead
+            } else {
+                leaderelection::election::MissingRecord::LeadAtOnce
+            },
+            ..config()
+        };
+        let mut bench = Bench::knowing(shared, absent(None));
+        let (own, twins) = (bench.pending(1), bench.pending(3));
+        bench.watch(0.1, own);
+        bench.watch(0.2, absent(2));
+        bench.watch(0.3, twins);
+        bench.take_transcript();
+        bench.done(0.4, 1);
+        let said = bench.take_transcript();
+        assert_eq!(
+            said.lines().count(),
+            2,
+            "it waits as before, strict: {strict}: {said}"
+        );
+    }
+}
+
+/// SAFETY 7, SAFETY 16: nor does it where another's record was seen in between.
+#[test]
+fn an_old_answer_does_not_prove_what_was_written_back() {
+    let mut bench = Bench::knowing(exclusive_by("shared"), present(5, "/1@0#3"));
+    let (own, restored) = (bench.pending(6), bench.pending(8));
+    bench.watch(0.1, own);
+    bench.watch(0.2, present(7, "b/15@0#5"));
+    bench.watch(0.3, restored);
+    bench.done(0.4, 6);
+    expect![[r#"
+        0.1s: watch shows v6 shared/15@0#4
+            (HolderChanged(Some("shared")))
+            wait until 6.1s
+        0.2s: watch shows v7 b/15@0#5
+            (HolderChanged(Some("b")))
+            wait until 6.2s
+        0.3s: watch shows v8 shared/15@0#4
+            (HolderChanged(Some("shared")))
+            (SameIdentity { twin: true })
+            wait until 6.3s
+        0.4s: Acquire done, v6
+            wait until 6.3s
+    "#]]
+    .assert_eq(&bench.take_transcript());
+}
+
 /// SAFETY 16: where a record was destroyed, two processes under one name do not write the same one in the same second, also if
 /// one has missed how far the transitions had come. A name that was made for this life has no need of it.
 #[test]
@@ -229,5 +285,36 @@ fn twins_write_different_records_over_a_destroyed_one() {
         all.sort_by_key(|record| format!("{record:?}"));
         all.dedup();
         assert_eq!(all.len(), 100, "no two of them are equal");
+    }
+}
+
+/// SAFETY 6, SAFETY 16: also where the transitions have come to their end; and one who has leapt goes on step by step.
+#[test]
+fn a_leap_goes_past_the_end_and_is_not_repeated() {
+    let shared = |seed| ElectionConfig {
+        identity: Identity::new("shared").unwrap(),
+        seed,
+        ..config()
+    };
+    for last in [i64::MAX, i64::MIN, -70_000, 2_147_483_646] {
+        let written: Vec<_> = (0..50)
+            .map(|seed| {
+                let mut bench = Bench::knowing(shared(seed), present(5, &format!("/1@0#{last}")));
+                bench.conflict(0.1, unreadable(6));
+                bench.wake(20.0);
+                let first = bench.sent_record().leader_transitions;
+                bench.swap_fails(20.1, leaderelection::LockErrorKind::Unavailable);
+                bench.wake(22.0);
+                (first, bench.sent_record().leader_transitions)
+            })
+            .collect();
+        for (at, (first, second)) in written.iter().enumerate() {
+            assert!((1..=i64::from(i32::MAX)).contains(first), "{last}: {first}");
+            assert!(*second == first + 1 || *second == 1, "{first}, then {second}");
+            assert!(
+                written[..at].iter().all(|(other, _)| other != first),
+                "{last}: {first} twice"
+            );
+        }
     }
 }
