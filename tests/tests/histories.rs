@@ -123,28 +123,42 @@ async fn etcd_is_linearizable_across_kills() -> TestResult {
     Ok(())
 }
 
-/// SIGKILL and a start anew: of the apiserver, and of the etcd behind it.
+/// SIGKILL and a start anew: of the apiserver, and of the etcd behind it. All kinds of locks at once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn endpoints_are_linearizable_across_kills() -> TestResult {
+async fn kubernetes_locks_are_linearizable_across_kills() -> TestResult {
     let mut server = KubeApiserver::start()?;
-    let mut crowd = Crowd::new(seed(), MANY, ms(16), FencedRegister::new());
+    let seed = seed();
+    let crowd = |number| Crowd::new(seed + number, MANY, ms(48), FencedRegister::new());
+    let (mut endpoints, mut leases, mut config_maps) = (crowd(0), crowd(1), crowd(2));
     for _ in 0..CLIENTS {
         let connection = KubeConnection::from_kubeconfig(server.kubeconfig()).await?;
-        crowd.join(connection.endpoints("default", "leader")?);
+        endpoints.join(connection.endpoints("default", "leader")?);
+        leases.join(connection.lease("default", "leader")?);
+        config_maps.join(connection.config_map("default", "leader")?);
     }
     sleep(ms(2_000)).await;
     server = tokio::task::spawn_blocking(move || server.restart().map(|()| server)).await??;
     sleep(ms(2_000)).await;
     let server = tokio::task::spawn_blocking(move || server.etcd_mut().restart().map(|()| server)).await??;
     sleep(ms(2_000)).await;
-    let histories = crowd.ended().await;
+    let all = [
+        ("endpoints", endpoints),
+        ("leases", leases),
+        ("config maps", config_maps),
+    ];
+    let mut ended = Vec::new();
+    for (name, crowd) in all {
+        ended.push((name, crowd.ended().await));
+    }
     drop(server);
-    assert_linearizable("endpoints", &histories)?;
-    assert!(is_lively(&histories), "{:?}", histories.counts);
-    assert!(
-        histories.counts.failed + histories.counts.ambiguous > 0,
-        "the kills must bite"
-    );
+    for (name, histories) in ended {
+        assert_linearizable(name, &histories)?;
+        assert!(is_lively(&histories), "{name}: {:?}", histories.counts);
+        assert!(
+            histories.counts.failed + histories.counts.ambiguous > 0,
+            "{name}: the kills must bite"
+        );
+    }
     Ok(())
 }
 

@@ -346,10 +346,13 @@ impl Election {
             Some(Content::Empty) | None => (LossReason::RecordGone, true, self.seen.last_seconds, false),
         };
         self.lose(now, reason);
-        if !perhaps_own {
-            // What one has perhaps written oneself says nothing of another's lease (SAFETY 18).
-            self.seen.last_seconds = declared;
-        }
+        // What one has perhaps written oneself says nothing of another's lease: it may be a claim (SAFETY 18).
+        let declared = if perhaps_own {
+            declared.max(self.seen.last_seconds)
+        } else {
+            declared
+        };
+        self.seen.last_seconds = declared;
         if free {
             self.seen.takeable_at = now.mono;
             self.seen.waited_out = Duration::ZERO;

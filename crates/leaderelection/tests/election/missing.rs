@@ -106,6 +106,25 @@ fn a_claim_that_a_watch_shows_first_outwaits_it_as_well() {
     }
 }
 
+/// Nor is it waited out for less, where no answer tells whose it is.
+#[test]
+fn a_claim_that_may_be_one_s_own_is_waited_out_for_the_last_duration_seen() {
+    let shared = ElectionConfig {
+        identity: Identity::new("shared").unwrap(),
+        ..strict()
+    };
+    let mut bench = Bench::knowing(shared, present(5, "b/40@0#3"));
+    bench.watch(1.0, absent(6));
+    let shown = bench.pending(7);
+    bench.watch(1.1, shown);
+    bench.wake(41.0);
+    let said = bench.take_transcript();
+    assert!(!said.contains("to Acquire"), "{said}");
+    bench.wake(41.1);
+    let said = bench.take_transcript();
+    assert!(said.contains("swap v7 to shared/15@41#1, to Acquire"), "{said}");
+}
+
 /// An empty object counts as none.
 #[test]
 fn a_claim_on_an_empty_object() {
