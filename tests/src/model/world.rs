@@ -17,8 +17,9 @@ use super::store::{self, Store};
 
 /// That never two candidates are at work at once: what all of this is for.
 pub const ONE_LEADER: &str = "never two candidates at work";
-/// That the past takes nothing away: no term is lost to a state that is not newer than the newest known (SAFETY 4).
-pub const NO_NEEDLESS_LOSS: &str = "no term is lost to the past";
+/// That neither the past takes anything away nor a label: no term is lost to a state that is not newer than the newest known
+/// (SAFETY 4), nor to one with the same record (SAFETY 9).
+pub const NO_NEEDLESS_LOSS: &str = "no term is lost needlessly";
 /// That a machine knows whether its work runs.
 pub const KNOWS_ITS_WORK: &str = "a machine knows whether its work runs";
 /// That no record is held for longer than it says (SAFETY 7).
@@ -41,8 +42,9 @@ pub struct World {
     pub store: Store,
     /// The candidates.
     pub seats: Vec<Seat>,
-    /// The last step showed a candidate what it knew to have passed, and it lost its term by that.
-    pub lost_to_the_past: bool,
+    /// The last step showed a candidate what it knew to have passed, or its own record at a newer version, and it lost its term
+    /// by that.
+    pub lost_needlessly: bool,
 }
 
 /// A world under check.
@@ -84,7 +86,7 @@ impl Checked {
             alike,
             store,
             seats,
-            lost_to_the_past: false,
+            lost_needlessly: false,
         };
         self.normalise(&mut world, [0; MOST_SEATS]);
         world
@@ -93,7 +95,7 @@ impl Checked {
     /// What `action` makes of `world`; `None` where it is not possible.
     pub fn step(&self, world: &World, action: Action) -> Option<World> {
         let mut world = World {
-            lost_to_the_past: false,
+            lost_needlessly: false,
             ..world.clone()
         };
         let mut passed = [0; MOST_SEATS];
@@ -107,10 +109,10 @@ impl Checked {
                 }
             }
             Action::Show { seat, ago } => {
-                let (shown, version) = (world.store.watched(ago), world.store.version(ago));
-                let past = version <= world.seats.get(seat)?.election.known_version();
+                let shown = world.store.watched(ago);
+                let tells_nothing = world.tells_nothing(seat, ago);
                 let lost = self.feed(&mut world, seat, 0, Input::Watched(shown))?;
-                world.lost_to_the_past = lost && past;
+                world.lost_needlessly = lost && tells_nothing;
             }
             Action::AnswerRead { seat, ago } => {
                 let observation = world.store.read(ago);
@@ -122,7 +124,9 @@ impl Checked {
                 };
                 let read = world.seats.get_mut(seat)?.read.take();
                 let read = read.or(self.setting.coarse.then_some(unasked))?;
-                self.feed(&mut world, seat, 0, Input::Read { read, observation })?;
+                let tells_nothing = world.tells_nothing(seat, ago);
+                let lost = self.feed(&mut world, seat, 0, Input::Read { read, observation })?;
+                world.lost_needlessly = lost && tells_nothing;
             }
             Action::FailRead { seat } => {
                 let read = world.seats.get_mut(seat)?.read.take()?;
@@ -267,7 +271,7 @@ fn answer(world: &mut World, seat: usize, call: usize, reply: Reply) -> Option<I
 impl Hash for World {
     fn hash<H: Hasher>(&self, state: &mut H) {
         state.write_u64(either_way(self.alike, &self.store, &self.seats));
-        self.lost_to_the_past.hash(state);
+        self.lost_needlessly.hash(state);
     }
 }
 
@@ -293,6 +297,19 @@ impl World {
         let mut stored = self.store.remembered().filter_map(|ago| self.store.record(ago));
         stored.any(|record| record.holder_identity == name)
             || self.seats.iter().any(|seat| lives(seat) || writes(seat))
+    }
+
+    /// Whether the state `ago` versions ago has nothing for a candidate that takes a term away: it has passed, or holds the very
+    /// record of the newest version that the candidate knows.
+    fn tells_nothing(&self, seat: usize, ago: usize) -> bool {
+        let known = self
+            .seats
+            .get(seat)
+            .and_then(|seat| seat.election.known_version());
+        let mut remembered = self.store.remembered();
+        let of_known = remembered.find(|ago| self.store.version(*ago) == known);
+        let known_record = of_known.and_then(|ago| self.store.record(ago));
+        self.store.version(ago) < known || (known_record.is_some() && known_record == self.store.record(ago))
     }
 
     /// Whether both work at once.
@@ -344,7 +361,7 @@ impl Model for Checked {
     fn properties(&self) -> Vec<Property<Self>> {
         let mut properties = vec![
             Property::always(ONE_LEADER, |_, world: &World| !world.has_two_leaders()),
-            Property::always(NO_NEEDLESS_LOSS, |_, world: &World| !world.lost_to_the_past),
+            Property::always(NO_NEEDLESS_LOSS, |_, world: &World| !world.lost_needlessly),
             Property::always(KNOWS_ITS_WORK, |_, world: &World| {
                 world
                     .seats

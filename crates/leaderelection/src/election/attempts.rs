@@ -25,6 +25,9 @@ pub(super) struct Pending {
     pub(super) valid_until: MonoTime,
     /// Sent more than once: one failure does not tell that none can land.
     repeated: bool,
+    /// The store said that it wrote nothing. It may have: somebody between may have sent it twice, and this was the answer to
+    /// the second.
+    refused: bool,
 }
 
 impl Pending {
@@ -40,6 +43,7 @@ impl Pending {
             record,
             valid_until,
             repeated: false,
+            refused: false,
         }
     }
 
@@ -68,7 +72,7 @@ impl Attempts {
         // An equal record is one attempt, whatever each was for: only the earliest send counts.
         let equal = |pending: &&mut Pending| pending.creates == creates && pending.record == record;
         if let Some(pending) = self.0.iter_mut().find(equal) {
-            pending.repeated = true;
+            (pending.repeated, pending.refused) = (true, false);
             return Some(record);
         }
         // One place is kept for a release.
@@ -78,9 +82,14 @@ impl Attempts {
             MOST_PENDING - 1
         };
         if self.0.len() >= most {
+            if let Some(oldest) = self.0.iter().position(|pending| pending.refused) {
+                self.0.remove(oldest);
+            }
+        }
+        if self.0.len() >= most {
             let same = |pending: &&mut Pending| pending.purpose == purpose && pending.creates == creates;
             if let Some(last) = self.0.iter_mut().rev().find(same) {
-                last.repeated = true;
+                (last.repeated, last.refused) = (true, false);
                 return Some(Arc::clone(&last.record));
             }
             // The oldest create makes room. No equal one is ever sent again, and if it lands after a deletion it is waited
@@ -105,9 +114,9 @@ impl Attempts {
         landed.filter(|pending| !pending.is_late(now))
     }
 
-    /// Whether a swap that names the newest version is pending.
+    /// Whether a swap that names the newest version is pending, and was not refused.
     pub(super) fn any_versioned(&self) -> bool {
-        self.0.iter().any(|pending| !pending.creates)
+        self.0.iter().any(|pending| !pending.creates && !pending.refused)
     }
 
     /// Nothing that names a version can land any more.
@@ -115,11 +124,14 @@ impl Attempts {
         self.0.retain(|pending| pending.creates);
     }
 
-    /// The store said that this very attempt wrote nothing and never will.
+    /// The store said that this very attempt wrote nothing. It is still one's own if it is shown all the same, from its send on
+    /// (SAFETY 9), but nothing is left of it that others would have to wait for.
     pub(super) fn refused(&mut self, expected: Expected, record: &LeaderElectionRecord) {
         let creates = expected == Expected::Absent;
-        self.0
-            .retain(|pending| pending.repeated || pending.creates != creates || *pending.record != *record);
+        let this = |pending: &&mut Pending| pending.creates == creates && *pending.record == *record;
+        if let Some(pending) = self.0.iter_mut().find(this) {
+            pending.refused = !pending.repeated;
+        }
     }
 
     /// Everything is forgotten: what lands after all is waited out.
@@ -130,7 +142,9 @@ impl Attempts {
     /// Whether an acquisition may still land on this state.
     pub(super) fn acquiring(&self, now: MonoTime, expected: Expected) -> bool {
         let creates = expected == Expected::Absent;
-        let may = |pending: &Pending| pending.purpose == Purpose::Acquire && pending.creates == creates;
+        let may = |pending: &Pending| {
+            pending.purpose == Purpose::Acquire && pending.creates == creates && !pending.refused
+        };
         self.0.iter().any(|pending| may(pending) && !pending.is_late(now))
     }
 
