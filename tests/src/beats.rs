@@ -86,7 +86,10 @@ pub fn read(folder: &Path) -> io::Result<Vec<Beats>> {
     Ok(all)
 }
 
-/// The program: works until SIGTERM, under `leaderelect run`.
+/// Where this variable is set, the work does not heed SIGTERM.
+pub const STUBBORN: &str = "LEADERELECTION_STUBBORN_WORK";
+
+/// The program: works until SIGTERM, or [SIGKILL](STUBBORN), under `leaderelect run`.
 ///
 /// # Errors
 /// When it cannot listen or write.
@@ -112,11 +115,12 @@ pub fn work(folder: &Path) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
+    let stubborn = std::env::var_os(STUBBORN).is_some();
     runtime.block_on(async {
         let mut asked = signal(SignalKind::terminate())?;
         loop {
             tokio::select! {
-                _ = asked.recv() => return beat(),
+                _ = asked.recv(), if !stubborn => return beat(),
                 () = sleep(PERIOD) => beat()?,
             }
         }

@@ -162,7 +162,10 @@ impl Side {
             Happens::Wake => Input::Wake,
             Happens::Watch(look) => Input::Watched(self.observation(look)?),
             Happens::WatchStarted => Input::WatchStarted,
-            Happens::WatchEnded => Input::WatchEnded(None),
+            Happens::WatchEnded => Input::WatchEnded {
+                kind: None,
+                retry_after: None,
+            },
             Happens::Read(which, look) => {
                 let observation = self.observation(look)?;
                 let read = self.reads.remove(*which)?;

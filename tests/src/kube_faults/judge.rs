@@ -2,11 +2,8 @@
 
 use std::time::Duration;
 
-use super::{LEASE, LIMIT, Result, Row};
+use super::{LIMIT, Result, Row};
 use crate::beats::Beats;
-
-/// The most that is excused where no protocol can exclude that two are at work: far less than a retry period.
-const EXCUSED: Duration = Duration::from_millis(250);
 
 /// Without a sign of life for so long, nobody works.
 const DEAD: Duration = Duration::from_millis(500);
@@ -98,8 +95,7 @@ pub fn problems(row: Row, rounds: &[std::result::Result<Round, String>]) -> Vec<
                 continue;
             }
         };
-        let excused = row.excused_by().map_or(Duration::ZERO, |_| EXCUSED);
-        if round.overlap > excused {
+        if round.overlap > row.excused() {
             problems.push(format!("{row}: two at work for {:?}", round.overlap));
         }
         match round.next {
@@ -107,7 +103,7 @@ pub fn problems(row: Row, rounds: &[std::result::Result<Round, String>]) -> Vec<
             Some(next) if next > LIMIT => {
                 problems.push(format!("{row}: the next leader only after {next:?}"))
             }
-            Some(next) if waits_the_lease_out(row) && next < LEASE / 2 => {
+            Some(next) if next < row.next_not_before() => {
                 problems.push(format!("{row}: the next leader already after {next:?}"));
             }
             _ => {}
@@ -122,13 +118,9 @@ pub fn problems(row: Row, rounds: &[std::result::Result<Round, String>]) -> Vec<
     problems
 }
 
-/// Nobody wrote that the lock is free: whoever is next within a moment has robbed somebody.
-fn waits_the_lease_out(row: Row) -> bool {
-    !matches!(row, Row::Deleted | Row::Emptied)
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::LEASE;
     use super::*;
 
     fn sound() -> Round {
@@ -161,7 +153,7 @@ mod tests {
         assert!(problem(partition, kept.clone()).is_some());
         assert_eq!(problem(Row::ConnectionsCut, kept), None);
         let robbed = Round {
-            next: Some(Duration::from_millis(100)),
+            next: Some(LEASE - Duration::from_millis(300)),
             ..sound()
         };
         assert!(problem(partition, robbed.clone()).is_some());

@@ -1,6 +1,12 @@
 //! What is done to the leader, to its way to the server, to the server, or to the object.
 
 use std::fmt;
+use std::time::Duration;
+
+use super::{LEASE, RENEW_DEADLINE, STOP_GRACE};
+
+/// What a busy machine needs to see, to signal and to be scheduled: far less than a retry period.
+const SLACK: Duration = Duration::from_millis(250);
 
 /// One fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,7 +25,7 @@ pub enum Row {
     RepliesTooLate,
     /// Nothing passes between the leader and the server, for longer than the lease.
     LeaderPartitioned,
-    /// The leader and its work are frozen for longer than the lease.
+    /// The leader, its work and its guard are frozen for longer than the lease, as a machine or a container is.
     LeaderFrozen,
     /// The object is deleted; who finds none leads at once, as with client-go.
     Deleted,
@@ -29,7 +35,7 @@ pub enum Row {
     Overwritten,
     /// Somebody takes the holder out of the record.
     Emptied,
-    /// The permissions are taken away, for longer than the lease.
+    /// The leader's permissions are taken away, for longer than the lease; the others keep theirs.
     Forbidden,
 }
 
@@ -81,6 +87,36 @@ impl Row {
         }
     }
 
+    /// For how long at most that is: until the woken process is killed, or for the stop grace, which the leader's work has from
+    /// when it is told while others may lead at once; and something for a busy machine.
+    pub(super) fn excused(self) -> Duration {
+        match self {
+            Self::LeaderFrozen => SLACK,
+            Self::Deleted | Self::Emptied => STOP_GRACE + SLACK,
+            _ => Duration::ZERO,
+        }
+    }
+
+    /// Where two may be at work at all, the work makes the most of it.
+    pub(super) fn work_is_stubborn(self) -> bool {
+        matches!(self, Self::Deleted | Self::Emptied)
+    }
+
+    /// Before then nobody else may be at work, from the beginning of the fault: it begins when the leader has just renewed.
+    pub(super) fn next_not_before(self) -> Duration {
+        match self {
+            // Somebody wrote that the lock is free.
+            Self::Deleted | Self::Emptied => Duration::ZERO,
+            // The claim, or the new holder, begins with the fault.
+            Self::DeletedStrict | Self::Overwritten => LEASE,
+            // The leader knows its own record when it sees it.
+            Self::RepliesTooLate | Self::RepliesJustInTime | Self::ConnectionsCut | Self::ApiserverKilled => {
+                RENEW_DEADLINE - SLACK
+            }
+            _ => LEASE - SLACK,
+        }
+    }
+
     /// Whether the leader may keep its lead; else another term begins.
     pub fn may_keep(self) -> bool {
         matches!(
@@ -100,12 +136,12 @@ impl fmt::Display for Row {
             Self::RepliesJustInTime => "replies to the leader held until 0.2 s before its deadline",
             Self::RepliesTooLate => "replies to the leader held until 0.2 s after its deadline",
             Self::LeaderPartitioned => "the leader alone cut off for 6 s",
-            Self::LeaderFrozen => "the leader and its work frozen for 6 s, and thawed",
-            Self::Deleted => "object deleted, by default",
+            Self::LeaderFrozen => "the leader, its work and its guard frozen for 6 s, and thawed",
+            Self::Deleted => "object deleted, by default; work that heeds no SIGTERM",
             Self::DeletedStrict => "object deleted, in strict mode",
             Self::Overwritten => "another holder written",
-            Self::Emptied => "holder emptied",
-            Self::Forbidden => "permissions taken away for 6 s",
+            Self::Emptied => "holder emptied; work that heeds no SIGTERM",
+            Self::Forbidden => "the leader's permissions taken away for 6 s",
         })
     }
 }

@@ -55,12 +55,13 @@ impl Stage {
         let folder = tempfile::Builder::new()
             .prefix("leaderelection-faults-")
             .tempdir()?;
-        let direct = match row {
+        let direct = server.kubeconfig();
+        let leaders = match row {
             Row::Forbidden => server.kubeconfig_for(server.restricted_token())?,
-            _ => server.kubeconfig(),
+            _ => direct.clone(),
         };
         let through = folder.path().join("through-the-proxy");
-        let text = std::fs::read_to_string(&direct)?;
+        let text = std::fs::read_to_string(&leaders)?;
         std::fs::write(
             &through,
             text.replace(&url, &format!("https://{}", proxy.endpoint())),
@@ -108,11 +109,27 @@ impl Stage {
         })
     }
 
-    /// Signals the leader and its work.
+    /// Signals all that the leader runs, its work first: what it guards its work with, and itself.
     pub(super) fn signal_leader(&self, signal: Signal) -> Result<()> {
-        for run in self.beats()?.iter().filter(|run| run.identity == LEADER) {
-            let pid = i32::try_from(run.pid)?;
-            rustix::process::kill_process(Pid::from_raw(pid).ok_or("no process 0")?, signal)?;
+        let mut all: Vec<u32> = self
+            .beats()?
+            .iter()
+            .filter(|run| run.identity == LEADER)
+            .map(|run| run.pid)
+            .collect();
+        let children = children(self.leader.pid())?;
+        all.extend(
+            children
+                .into_iter()
+                .filter(|child| !all.contains(child))
+                .collect::<Vec<_>>(),
+        );
+        if all.len() < 2 {
+            return Err(format!("work and its guard are two processes, not {all:?}").into());
+        }
+        for pid in all {
+            let pid = Pid::from_raw(i32::try_from(pid)?).ok_or("no process 0")?;
+            rustix::process::kill_process(pid, signal)?;
         }
         self.leader.send(signal)?;
         Ok(())
@@ -144,6 +161,24 @@ impl Stage {
     }
 }
 
+/// The processes that this one has started.
+fn children(parent: u32) -> Result<Vec<u32>> {
+    let mut all = Vec::new();
+    for entry in std::fs::read_dir("/proc")? {
+        let entry = entry?;
+        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else {
+            continue;
+        };
+        // One may end while this reads.
+        let status = std::fs::read_to_string(entry.path().join("status")).unwrap_or_default();
+        let of = status.lines().find_map(|line| line.strip_prefix("PPid:"));
+        if of.map(str::trim) == Some(&parent.to_string()) {
+            all.push(pid);
+        }
+    }
+    Ok(all)
+}
+
 fn start(
     program: &Path,
     kubeconfig: &Path,
@@ -168,6 +203,9 @@ fn start(
     let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
     let mut process = Command::new(program);
     process.env("KUBECONFIG", kubeconfig);
+    if row.work_is_stubborn() {
+        process.env(beats::STUBBORN, "1");
+    }
     let command = [
         program.display().to_string(),
         WORK.to_owned(),

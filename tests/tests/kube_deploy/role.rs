@@ -5,8 +5,11 @@ use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use http::Method;
-use leaderelection::{Event, LeaderElector, LeaseTiming, LockErrorKind, Operation, ResourceLock};
+use leaderelection::{
+    Clock, Event, LeaderElector, LeaseTiming, LockErrorKind, Operation, ResourceLock, SystemClock,
+};
 use leaderelection_kube::{EventRecorder, EventRecording, KubeConnection, LockRef};
 use leaderelection_tests::candidate::{Candidate, LEASE, RENEW_DEADLINE, RETRY_PERIOD};
 use leaderelection_tests::kube_door::KubeDoor;
@@ -60,6 +63,8 @@ struct Stage {
     rules: Vec<Value>,
     lock: LockRef,
     connection: KubeConnection,
+    /// What was asked before only waited for the rules to be known.
+    known_at: DateTime<Utc>,
 }
 
 impl Stage {
@@ -85,15 +90,17 @@ impl Stage {
         let name = named(&rules).ok_or("no resourceNames")?;
         let lock: LockRef = format!("{}:{namespace}/{name}", kind.form).parse()?;
         let kubeconfig = server.kubeconfig_for(server.restricted_token())?;
-        let stage = Self {
+        let mut stage = Self {
             connection: KubeConnection::from_kubeconfig(kubeconfig).await?,
             server,
             namespace,
             kind,
             rules,
             lock,
+            known_at: DateTime::UNIX_EPOCH,
         };
         stage.rules_are_known().await;
+        stage.known_at = SystemClock.wall();
         Ok(stage)
     }
 
@@ -124,9 +131,9 @@ impl Stage {
 
     /// What `restricted` has asked for here, as a rule would name it: verb, resource, and the name if it has one.
     fn asked(&self) -> Result<BTreeSet<Permission>, Box<dyn Error>> {
-        let requests = self
-            .server
-            .requests(|request| request.namespace == self.namespace && request.user == "restricted")?;
+        let requests = self.server.requests(|request| {
+            request.namespace == self.namespace && request.user == "restricted" && request.at > self.known_at
+        })?;
         let asked = requests.into_iter().map(|request| {
             // A create is not restricted to a name, and the audit has the one that was sent.
             let name = if request.verb == "create" {

@@ -49,8 +49,13 @@ pub enum Input {
     WatchStarted,
     /// The watch showed something.
     Watched(Observation),
-    /// The watch could not be opened, failed, or ended (`None`).
-    WatchEnded(Option<LockErrorKind>),
+    /// The watch could not be opened, failed, or ended.
+    WatchEnded {
+        /// What may be concluded; `None`: it just ended.
+        kind: Option<LockErrorKind>,
+        /// How long the store asked to be left alone.
+        retry_after: Option<Duration>,
+    },
     /// This lock has no watch.
     WatchUnsupported,
     /// The work of the term has truly stopped: its future is gone, and so is the last clone of its `Leadership`.

@@ -226,7 +226,7 @@ impl Election {
             Input::Watched(observation) => {
                 self.observe(now, observation, Source::Watch);
             }
-            Input::WatchEnded(kind) => self.watch_ended(now, kind),
+            Input::WatchEnded { kind, retry_after } => self.watch_ended(now, kind, retry_after),
             Input::WatchUnsupported => self.watch_unsupported(),
             Input::WorkEnded => self.work_ended(now),
             Input::Stop => self.stop(now),

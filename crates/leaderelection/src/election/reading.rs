@@ -69,12 +69,20 @@ impl Election {
             .silent_until_checked(now.mono, &self.config, &self.seen);
     }
 
-    pub(super) fn watch_ended(&mut self, now: Moment, kind: Option<LockErrorKind>) {
+    pub(super) fn watch_ended(
+        &mut self,
+        now: Moment,
+        kind: Option<LockErrorKind>,
+        retry_after: Option<Duration>,
+    ) {
         self.reading.watch = Watch::Down;
         // A store that refuses the watch is not asked every period: polling serves meanwhile.
         let pause = match kind {
             Some(LockErrorKind::Denied | LockErrorKind::Invalid) => self.config.timing.lease_duration(),
-            _ => Duration::ZERO,
+            // Or for as long as it asks to be left alone.
+            _ => retry_after
+                .unwrap_or_default()
+                .min(self.config.timing.lease_duration()),
         };
         self.reading.watch_at = self.reading.watch_at.max(now.mono.after(pause));
     }

@@ -219,12 +219,18 @@ impl Driver {
             WatchEvent::Shown(observation) => Input::Watched(observation),
             WatchEvent::Opened(Err(error)) | WatchEvent::Failed(error) => {
                 self.watch = Watch::Closed;
-                let (kind, _) = self.failed(Operation::Watch, error);
-                Input::WatchEnded(Some(kind))
+                let (kind, retry_after) = self.failed(Operation::Watch, error);
+                Input::WatchEnded {
+                    kind: Some(kind),
+                    retry_after,
+                }
             }
             WatchEvent::Ended => {
                 self.watch = Watch::Closed;
-                Input::WatchEnded(None)
+                Input::WatchEnded {
+                    kind: None,
+                    retry_after: None,
+                }
             }
         }
     }

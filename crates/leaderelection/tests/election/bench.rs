@@ -310,6 +310,7 @@ fn describe(input: &Input) -> String {
         }
         Input::SwapFailed { attempt, kind, .. } => format!("{:?} failed, {kind}", attempt.purpose),
         Input::Watched(observation) => format!("watch shows {}", observation_text(observation)),
+        Input::WatchEnded { kind, .. } => format!("WatchEnded({kind:?})"),
         other => format!("{other:?}"),
     }
 }

@@ -58,7 +58,8 @@ fn a_refused_renewal_that_is_said_again_counts_from_the_first_send() {
         2.1s: Renew in conflict with v2 a/4@1#0
             valid until 4s
             wait until 2.5s
-    "#]].assert_eq(&bench.take_transcript());
+    "#]]
+    .assert_eq(&bench.take_transcript());
 }
 
 /// However often a store refuses, what is sent next is new: an old send would leave nothing of its lease.

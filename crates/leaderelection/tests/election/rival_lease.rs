@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use expect_test::expect;
 use leaderelection::LeaseTiming;
-use leaderelection::LockErrorKind::Unavailable;
+use leaderelection::LockErrorKind::{self, Unavailable};
 use leaderelection::election::{ElectionConfig, Input};
 
 use crate::bench::{Bench, config, present, timing, unreadable};
@@ -295,11 +295,11 @@ fn a_store_that_asks_to_be_left_alone_is_not_polled() {
     let mut bench = Bench::new(config());
     bench.wake(0.0);
     bench.read_fails_for(0.1, Unavailable, Some(Duration::from_secs(5)));
-    bench.at(0.1, Input::WatchEnded(Some(Unavailable)));
+    bench.at(0.1, watch_ended(Some(Unavailable)));
     bench.wake(5.0);
     bench.wake(5.1);
     bench.read_fails_for(5.2, Unavailable, Some(Duration::from_secs(600)));
-    bench.at(5.2, Input::WatchEnded(Some(Unavailable)));
+    bench.at(5.2, watch_ended(Some(Unavailable)));
     bench.wake(20.1);
     bench.wake(20.2);
     expect![[r#"
@@ -331,16 +331,45 @@ fn a_store_that_asks_to_be_left_alone_is_not_polled() {
     .assert_eq(&bench.take_transcript());
 }
 
+fn watch_ended(kind: Option<LockErrorKind>) -> Input {
+    Input::WatchEnded {
+        kind,
+        retry_after: None,
+    }
+}
+
+/// A store that asks to be left alone is not asked for a watch meanwhile, but for no longer than L.
+#[test]
+fn a_watch_is_opened_when_the_store_is_ready_for_it() {
+    for (asked, opened_at) in [(1, 2.0), (5, 6.0), (60, 16.0)] {
+        let mut bench = Bench::knowing(config(), present(5, "b/15@0#3"));
+        let retry_after = Some(Duration::from_secs(asked));
+        bench.at(
+            1.0,
+            Input::WatchEnded {
+                kind: Some(Unavailable),
+                retry_after,
+            },
+        );
+        let mut opened = None;
+        for tenth in 10..200 {
+            let now = f64::from(tenth) / 10.0;
+            bench.wake(now);
+            if bench.take_transcript().contains("-> watch") {
+                opened = opened.or(Some(now));
+            }
+        }
+        assert_eq!(opened, Some(opened_at), "asked for {asked} s");
+    }
+}
+
 /// A watch that fails is opened again, no more often than every P; one that is refused, every L.
 #[test]
 fn a_watch_is_opened_again() {
     let mut bench = Bench::knowing(config(), present(5, "b/15@0#3"));
-    bench.at(1.0, Input::WatchEnded(None));
+    bench.at(1.0, watch_ended(None));
     bench.at(2.0, Input::Wake);
-    bench.at(
-        2.1,
-        Input::WatchEnded(Some(leaderelection::LockErrorKind::Denied)),
-    );
+    bench.at(2.1, watch_ended(Some(leaderelection::LockErrorKind::Denied)));
     expect![[r#"
         1s: WatchEnded(None)
             wait until 2s

@@ -62,7 +62,7 @@ impl Reader {
         self.watch_is_doubted = false;
         match input {
             Input::WatchStarted => (self.watch_is_open, self.asked, self.knows) = (true, None, false),
-            Input::WatchEnded(_) | Input::WatchUnsupported => self.watch_is_open = false,
+            Input::WatchEnded { .. } | Input::WatchUnsupported => self.watch_is_open = false,
             Input::Watched(observation) => {
                 self.hears(now, observation);
                 if *observation == (Observation::Absent { as_of: None }) {

@@ -130,7 +130,10 @@ impl World {
             inputs.push_back(Input::WatchUnsupported);
         } else if self.strikes(25) {
             let time = self.time + self.delay();
-            let refused = Input::WatchEnded(Some(LockErrorKind::Unavailable));
+            let refused = Input::WatchEnded {
+                kind: Some(LockErrorKind::Unavailable),
+                retry_after: None,
+            };
             self.tell_at(time, who, self.candidates[who].life, refused);
         } else {
             let candidate = &mut self.candidates[who];

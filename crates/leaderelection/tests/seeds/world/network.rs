@@ -178,7 +178,13 @@ impl World {
     pub(crate) fn watch_shows(&mut self, who: usize, observation: Observation) {
         if self.strikes(3) {
             self.candidates[who].watch = None;
-            self.tell(who, Input::WatchEnded(None));
+            self.tell(
+                who,
+                Input::WatchEnded {
+                    kind: None,
+                    retry_after: None,
+                },
+            );
         } else {
             self.tell(who, Input::Watched(observation));
         }
