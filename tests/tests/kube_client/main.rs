@@ -2,6 +2,7 @@
 //! retries, other calls that take all there is, calls that hang, watches that end, a store that went back, credentials in a
 //! pod.
 
+mod crowded;
 mod retries;
 
 use std::error::Error;
