@@ -3,6 +3,7 @@
 //! pod.
 
 mod crowded;
+mod ends;
 mod retries;
 
 use std::error::Error;
