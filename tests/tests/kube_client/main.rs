@@ -4,6 +4,7 @@
 
 mod crowded;
 mod ends;
+mod restored;
 mod retries;
 
 use std::error::Error;
