@@ -1,6 +1,8 @@
 //! Credentials that end under an election, on a real kube-apiserver: the new ones are there, nobody tells the elector, and it
 //! leads on in the same term.
 
+mod in_a_pod;
+
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
