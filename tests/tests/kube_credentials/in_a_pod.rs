@@ -4,7 +4,7 @@ use std::io::Write as _;
 
 use leaderelection_tests::leaderelect::{Leaderelect, SHORT_LEASE, WORK};
 use leaderelection_tests::pod::pod;
-use leaderelection_tests::time::{now, wait};
+use leaderelection_tests::time::wait;
 use tempfile::TempDir;
 
 use super::*;
