@@ -7,5 +7,6 @@
     reason = "JSON that is missing is null, and a failing assertion is how a test speaks"
 )]
 
+mod flow;
 mod manifests;
 mod role;
