@@ -74,16 +74,16 @@ impl Crowd {
     }
 }
 
-/// A leader whose lock is this one, for three leases beside the crowd: what it has left of its lease at the worst, or that it
+/// A leader whose lock is this one, for two leases beside the crowd: what it has left of its lease at the worst, or that it
 /// has lost.
 async fn worst(
     lock: LeaseLock,
     crowd: impl Future<Output = Result<Crowd, Box<dyn Error>>>,
 ) -> Result<Option<Duration>, Box<dyn Error>> {
-    let leader = Candidate::start(lock, "leader")?;
+    let leader = start(lock, "leader")?;
     let leadership = leader.leads(SOON).await?;
     let mut crowd = crowd.await?;
-    let (mut worst, end) = (leadership.remaining(), now().after(LEASE * 3));
+    let (mut worst, end) = (leadership.remaining(), now().after(LEASE * 2));
     while now() < end {
         if !leadership.is_valid() {
             return Ok(None);

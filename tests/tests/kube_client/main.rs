@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use leaderelection::{Event, Identity, LeaderElector, Leadership, LeaseTiming, LossReason, ResourceLock};
 use leaderelection_kube::{KubeConnection, LeaseLock};
-use leaderelection_tests::candidate::{Candidate, LEASE, RENEW_DEADLINE, RETRY_PERIOD};
+use leaderelection_tests::candidate::{Candidate, RETRY_PERIOD};
 use leaderelection_tests::kube_door::{Kind, KubeDoor};
 use leaderelection_tests::servers::KubeApiserver;
 use leaderelection_tests::time::{now, sleep, within};
@@ -21,6 +21,9 @@ type TestResult = Result<(), Box<dyn Error>>;
 
 /// For what takes no waiting, on a busy machine.
 const SOON: Duration = Duration::from_secs(1);
+/// Longer than those of [`Candidate::start`]: what is done to a leader here must not cost a busy machine the lease.
+const LEASE: Duration = Duration::from_secs(6);
+const RENEW_DEADLINE: Duration = Duration::from_secs(4);
 const NAME: &str = "leader";
 
 /// A name in a namespace of its own.
@@ -53,10 +56,18 @@ async fn lock_on(server: &KubeApiserver, namespace: &str) -> Result<LeaseLock, B
     Ok(connection.lease(namespace, NAME)?)
 }
 
-/// As [`Candidate::start`], under a name that no other life has: what it wrote, it knows again.
+fn start(lock: impl ResourceLock + 'static, identity: &str) -> Result<Candidate, Box<dyn Error>> {
+    campaign(lock, Identity::new(identity)?)
+}
+
+/// Under a name that no other life has: what it wrote, it knows again.
 fn unique(lock: impl ResourceLock + 'static) -> Result<Candidate, Box<dyn Error>> {
+    campaign(lock, Identity::unique())
+}
+
+fn campaign(lock: impl ResourceLock + 'static, identity: Identity) -> Result<Candidate, Box<dyn Error>> {
     let timing = LeaseTiming::new(LEASE, RENEW_DEADLINE, RETRY_PERIOD)?;
-    let handle = LeaderElector::builder(lock, Identity::unique())
+    let handle = LeaderElector::builder(lock, identity)
         .timing(timing)
         .build()?
         .spawn()?;

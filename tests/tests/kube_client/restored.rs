@@ -89,7 +89,7 @@ impl Restorable {
 
 async fn went_back(candidate: &mut Candidate) {
     candidate
-        .event(LEASE * 10, "that the store went back", |event| match event {
+        .event(LEASE * 5, "that the store went back", |event| match event {
             Event::Noticed(ElectionEvent::StoreWentBack { highest, shown }) => {
                 println!("the store went back: {highest} was seen, and it shows {shown:?}");
                 Some(())
@@ -173,7 +173,7 @@ async fn a_restored_store(apiserver_too: bool) -> TestResult {
     assert!(!first.handle.is_leader() && !second.handle.is_leader());
 
     // A process that was started anew has seen nothing. It leads, with a greater token than anybody before, and they see that.
-    let third = Candidate::start(stage.lock().await?, "third")?;
+    let third = start(stage.lock().await?, "third")?;
     let leadership = third.leads(LEASE * 2).await?;
     assert!(leadership.token() > token);
     let seen = async {

@@ -164,7 +164,7 @@ impl Pair {
         let lock = KubeConnection::from_client(client(&gate)).lease(&stage.namespace, NAME)?;
         let retrying = unique(Counted(lock, Arc::clone(&calls)))?;
         let leadership = retrying.leads(LEASE).await?;
-        let mut other = Candidate::start(stage.lock.clone(), "other")?;
+        let mut other = start(stage.lock.clone(), "other")?;
         follows(&mut other).await;
         let pair = Self {
             gate,
@@ -175,9 +175,9 @@ impl Pair {
         Ok((pair, leadership))
     }
 
-    /// It leads on for three leases: it finds in the store what it wrote (SAFETY 9).
+    /// It leads on for two leases: it finds in the store what it wrote (SAFETY 9).
     async fn leads_without_answers(&self, leadership: &Leadership) {
-        let end = now().after(LEASE * 3);
+        let end = now().after(LEASE * 2);
         while now() < end {
             assert!(leadership.is_valid(), "{:?}", leadership.check());
             assert!(!self.other.handle.is_leader(), "two leaders");
