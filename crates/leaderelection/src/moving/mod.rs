@@ -173,12 +173,13 @@ impl Move {
         }
         let mut stop = pin!(stop.fuse());
         loop {
-            let to_in_use = tokio::select! {
+            let beside = tokio::select! {
                 biased;
                 _ = &mut stop => return Ok(Ended::Stopped),
                 settled = self.settle() => match settled? {
                     Settled::Moved => return Ok(Ended::Finished(())),
-                    Settled::FromIsOpen { to_in_use } => to_in_use,
+                    Settled::FromIsOpen { to_in_use: true } => Beside::Anything,
+                    Settled::FromIsOpen { to_in_use: false } => Beside::Waiting,
                 },
             };
             tracing::info!(
@@ -197,13 +198,58 @@ impl Move {
                 }
             };
             let ended = elector
-                .run(enough, |leadership| self.close(leadership, to_in_use))
+                .run(enough, |leadership| self.close(leadership, beside))
                 .await?;
             if let Ended::Finished(closed) = ended {
                 closed?;
             }
             if stopped {
                 return Ok(Ended::Stopped);
+            }
+        }
+    }
+
+    /// Stays by the old lock after the move, and closes it again when somebody has opened it, until `stop`.
+    ///
+    /// A closed lock is opened by whoever writes over it without respecting it: a leader of client-go with ReleaseOnCancel that
+    /// wakes after longer than its lease, a client that empties the holder, a deletion. Then old candidates that are left lead by
+    /// it, beside those of the new lock. The guard waits by the old lock like a candidate, is told by its watch, and closes the
+    /// lock in a term of its own, in which nobody else is at work by it. Where an old candidate is faster, two are at work until
+    /// that one has gone, and then it is closed: the guard makes that short and unlikely, and only the end of the last old
+    /// candidate makes it impossible.
+    ///
+    /// Run it when the election is moved ([`run`](Self::run)), beside the work by the new lock, for as long as old candidates may
+    /// be left; any number may run at once. It closes nothing unless the new lock is open, and ends when the election has been
+    /// moved back.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub async fn guard<S: Future>(self, stop: S) -> Result<Ended<()>, MoveError> {
+        let mut stop = pin!(stop.fuse());
+        loop {
+            let mut stopped = false;
+            let enough = async {
+                (&mut stop).await;
+                stopped = true;
+            };
+            let ended = self
+                .candidacy
+                .elector()
+                .run(enough, |leadership| self.close(leadership, Beside::Open))
+                .await?;
+            if let Ended::Finished(closed) = ended {
+                closed?;
+            }
+            if stopped {
+                return Ok(Ended::Stopped);
+            }
+            if self.look(&self.to).await?.standing == Standing::Moved {
+                return Ok(Ended::Finished(()));
+            }
+            tokio::select! {
+                biased;
+                _ = &mut stop => return Ok(Ended::Stopped),
+                () = self.pause(None) => {}
             }
         }
     }
@@ -240,11 +286,16 @@ impl Move {
 
     /// The work of a term on the old lock: nobody is at work by it (the theorem), and its record gives way to the closed one.
     /// Returns when it is closed, or something else has to be done first.
-    async fn close(&self, leadership: Leadership, to_in_use: bool) -> Result<(), MoveError> {
+    async fn close(&self, leadership: Leadership, beside: Beside) -> Result<(), MoveError> {
         loop {
-            if !to_in_use {
+            if beside != Beside::Anything {
                 let to = self.look(&self.to).await?;
-                if to.standing != Standing::Waits {
+                let fits = match to.standing {
+                    Standing::Waits => beside == Beside::Waiting,
+                    Standing::Free | Standing::Held(_) => beside == Beside::Open,
+                    _ => false,
+                };
+                if !fits {
                     return Ok(());
                 }
             }
@@ -371,6 +422,14 @@ impl Move {
         let clock: &dyn Clock = &*self.candidacy.clock;
         clock.sleep_until(clock.mono().after(duration)).await;
     }
+}
+
+/// How TO has to be while FROM is closed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Beside {
+    Waiting,
+    Open,
+    Anything,
 }
 
 enum Settled {
