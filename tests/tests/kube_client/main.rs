@@ -2,6 +2,8 @@
 //! retries, other calls that take all there is, calls that hang, watches that end, a store that went back, credentials in a
 //! pod.
 
+#![allow(clippy::unwrap_used, reason = "a failing assertion is how a test speaks")]
+
 mod crowded;
 mod ends;
 mod restored;
