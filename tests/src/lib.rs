@@ -17,6 +17,7 @@ pub mod kube_door;
 pub mod kube_faults;
 pub mod leaderelect;
 pub mod model;
+pub mod pod;
 pub mod random;
 pub mod servers;
 pub mod side_door;

@@ -11,6 +11,7 @@ use http::Method;
 use leaderelection_kube::KubeConnection;
 use leaderelection_tests::kube_door::KubeDoor;
 use leaderelection_tests::leaderelect::{Leaderelect, SHORT_LEASE, STUBBORN_WORK, WORK, death_of};
+use leaderelection_tests::pod::pod;
 use leaderelection_tests::servers::KubeApiserver;
 use leaderelection_tests::time::{now, wait};
 use rustix::process::{Pid, Signal};
@@ -71,15 +72,11 @@ fn an_apiserver_killed_under_a_leader_ends_its_command_in_time_and_a_restart_sta
 /// `leaderelect` with nothing of Kubernetes in its environment.
 fn at_home_in(home: &Path) -> Command {
     let mut leaderelect = Command::new(PROGRAM);
-    outside(&mut leaderelect, home);
-    leaderelect
-}
-
-fn outside(process: &mut Command, home: &Path) {
     for variable in ["KUBECONFIG", "KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT"] {
-        process.env_remove(variable);
+        leaderelect.env_remove(variable);
     }
-    process.env("HOME", home);
+    leaderelect.env("HOME", home);
+    leaderelect
 }
 
 /// Leads, and the apiserver knows it as this user.
@@ -168,32 +165,11 @@ fn a_user_that_the_kubeconfig_does_not_hold_is_nobody() -> TestResult {
     Ok(())
 }
 
-/// Makes `/var/run` one of its own and puts the files of the folder `$0` where a pod finds its service account.
-const AS_IN_A_POD: &str = "\
-mount -t tmpfs tmpfs /var/run/ &&
-mkdir -p /var/run/secrets/kubernetes.io/serviceaccount &&
-cp \"$0\"/* /var/run/secrets/kubernetes.io/serviceaccount/ &&
-exec \"$@\"";
-
-/// How to run a command with mounts of its own here, if that is allowed.
-fn with_mounts_of_its_own() -> Option<Command> {
-    let ways = [&[][..], &["--map-root-user"]];
-    ways.into_iter().find_map(|way| {
-        let unshare = || {
-            let mut unshare = Command::new("unshare");
-            unshare.args(["--mount", "--propagation", "private"]).args(way);
-            unshare
-        };
-        let mounts = "mount -t tmpfs tmpfs /var/run/";
-        let tried = unshare().args(["sh", "-c", mounts]).output().ok()?;
-        tried.status.success().then(unshare)
-    })
-}
-
-/// The files of a pod lie in one place, which is not this machine's to have; so this takes mounts of its own.
 #[test]
 fn in_a_pod_its_service_account_is_taken() -> TestResult {
-    let Some(mut leaderelect) = with_mounts_of_its_own() else {
+    let server = KubeApiserver::shared()?;
+    let (home, account) = (tempfile::tempdir()?, tempfile::tempdir()?);
+    let Some(mut leaderelect) = pod(server, account.path(), home.path()) else {
         // Past the test's own output, which nobody sees where it passes.
         writeln!(
             std::io::stderr(),
@@ -201,25 +177,11 @@ fn in_a_pod_its_service_account_is_taken() -> TestResult {
         )?;
         return Ok(());
     };
-    let server = KubeApiserver::shared()?;
     let namespace = server.namespace("pod")?;
-    let (home, account) = (tempfile::tempdir()?, tempfile::tempdir()?);
     std::fs::write(account.path().join("token"), server.admin_token())?;
     std::fs::write(account.path().join("namespace"), &namespace)?;
     std::fs::copy(server.ca_file(), account.path().join("ca.crt"))?;
-    leaderelect
-        .args(["sh", "-c", AS_IN_A_POD])
-        .arg(account.path())
-        .arg(PROGRAM);
-    outside(&mut leaderelect, home.path());
-    let (host, port) = server
-        .url()
-        .trim_start_matches("https://")
-        .split_once(':')
-        .map(|(host, port)| (host.to_owned(), port.to_owned()))
-        .ok_or("no port")?;
-    leaderelect.env("KUBERNETES_SERVICE_HOST", host);
-    leaderelect.env("KUBERNETES_SERVICE_PORT", port);
+    leaderelect.arg(PROGRAM);
     leads_as("admin", leaderelect, server, &namespace)
 }
 

@@ -9,6 +9,7 @@ use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
 use kube::{Client, Config};
 use tokio::runtime::Handle;
 
+use crate::credentials::Credentials;
 use crate::failure::Reason;
 use crate::proxy;
 use crate::setup::SetupError;
@@ -149,18 +150,29 @@ fn broken(path: &str, error: &KubeconfigError) -> SetupError {
     }
 }
 
+/// A client that sends no credentials but a certificate, and what else there is to send.
+#[derive(Clone)]
+pub(crate) struct Made {
+    pub(crate) client: Client,
+    pub(crate) credentials: Option<Credentials>,
+}
+
 /// A client for elections: each call is sent once, and a connection is made soon or not at all.
-pub(crate) async fn client(mut config: Config) -> Result<Client, SetupError> {
+pub(crate) async fn client(mut config: Config) -> Result<Made, SetupError> {
     config.default_retry = false;
     config.connect_timeout = config.connect_timeout.map(|limit| limit.min(CONNECT_TIMEOUT));
     config.read_timeout = None;
     crypto_provider()?;
     let runtime = Handle::try_current().map_err(|_| SetupError::NoRuntime)?;
     // A plugin that fetches the first token runs in there, and waits.
-    let made = runtime.spawn_blocking(move || Client::try_from(config)).await;
-    match made {
-        Ok(Ok(client)) => Ok(client),
-        Ok(Err(error)) => Err(SetupError::Client {
+    let made = runtime.spawn_blocking(move || {
+        let credentials = Credentials::taken_from(&mut config)?;
+        let client = Client::try_from(config)?;
+        Ok(Made { client, credentials })
+    });
+    match made.await {
+        Ok(Ok(made)) => Ok(made),
+        Ok(Err::<_, kube::Error>(error)) => Err(SetupError::Client {
             reason: Reason::new(error.into()).to_string(),
         }),
         Err(error) => Err(SetupError::Client {

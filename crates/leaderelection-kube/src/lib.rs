@@ -92,6 +92,10 @@
 //! on, at most once a minute, while calls are refused; only for the cluster that was connected to at first. A server that breaks
 //! off the TLS handshake instead of answering 401 gets no new certificate: make a new connection then.
 //!
+//! A plugin that does not answer is run once more beside after 3 s, and then ever less often; the first answer is taken, and the
+//! calls that wait for it go on. So one that hangs once costs a renewal 3 s, and one that hangs for long neither a thread for
+//! every call nor the election for good.
+//!
 //! As kube runs a plugin, it writes to this process' standard error unless its `interactiveMode` is `Never`.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -100,6 +104,7 @@ mod config;
 mod config_map;
 mod connection;
 mod creation;
+mod credentials;
 mod endpoints;
 mod events;
 mod failure;

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 
-use kube::{Client, Config};
+use kube::Config;
 use leaderelection::{Expected, LeaderElectionRecord, LockError, LockErrorKind, ResourceLock, Version};
 use leaderelection_kube::{EndpointsLock, KubeConnection, LockRef, SetupError};
 
@@ -416,30 +416,5 @@ async fn where_the_connection_breaks_a_swap_is_ambiguous() -> TestResult {
     assert_eq!(get.kind(), LockErrorKind::Unavailable, "{get}");
     assert_eq!(create.kind(), LockErrorKind::Ambiguous, "{create}");
     assert_eq!(patch.kind(), LockErrorKind::Ambiguous, "{patch}");
-    Ok(())
-}
-
-/// Clause 12, and SAFETY 8 from below: a call is one request on the wire, also by a client whose retry is on.
-#[tokio::test]
-async fn a_users_client_that_retries_sends_a_swap_once() -> TestResult {
-    static ASKED: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
-    let address = server(|mut stream| {
-        while let Ok(1..) = stream.read(&mut [0; 4096]) {
-            ASKED.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-            let _ = stream.write_all(b"HTTP/1.1 504 Gateway Timeout\r\nContent-Length: 0\r\n\r\n");
-        }
-    })?;
-    // As kube makes it by default.
-    let config = Config::new(format!("http://{address}").parse()?);
-    assert!(config.default_retry);
-    let lock = EndpointsLock::new(Client::try_from(config)?, "ns", "leader")?;
-    let swapped = lock
-        .compare_and_swap(Expected::Absent, &LeaderElectionRecord::default())
-        .await;
-    assert_eq!(
-        swapped.map_err(|error| error.kind()),
-        Err(LockErrorKind::Ambiguous)
-    );
-    assert_eq!(ASKED.load(std::sync::atomic::Ordering::Relaxed), 1);
     Ok(())
 }

@@ -242,3 +242,108 @@ async fn a_client_that_is_not_let_in_does_not_run_its_plugin_for_every_call() ->
     );
     Ok(())
 }
+
+/// A plugin of whose runs the first after `hang` was made hangs until `hanging` is taken away, or all while `all-hang` is there.
+/// `end` is when its tokens come to their end, as JSON.
+fn plugin_that_hangs(folder: &Path, end: &str) -> String {
+    let script = format!(
+        r#"cd {0} || exit 1; echo >> runs
+while [ -e all-hang ]; do sleep 0.1; done
+if mv hang hanging 2>/dev/null; then while [ -e hanging ]; do sleep 0.1; done; fi
+echo '{{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","status":{{"token":"'$(cat token)'"{end}}}}}'"#,
+        folder.display()
+    );
+    serde_json::json!({"exec": {
+        "apiVersion": "client.authentication.k8s.io/v1",
+        "interactiveMode": "Never",
+        "command": "sh",
+        "args": ["-c", script],
+    }})
+    .to_string()
+}
+
+/// It has ended already: kube asks the plugin for another before every call.
+const ENDED: &str = r#","expirationTimestamp":"2001-01-01T00:00:00Z""#;
+
+/// Calls that are given up after 100 ms, for so long, or until one is answered.
+async fn answered_within(connection: &KubeConnection, limit: Duration) -> bool {
+    let end = SystemClock.mono().after(limit);
+    while SystemClock.mono() < end {
+        let call = async {
+            tokio::select! {
+                read = read(connection) => read.is_ok(),
+                () = pause(Duration::from_millis(100)) => false,
+            }
+        };
+        if call.await {
+            return true;
+        }
+        pause(Duration::from_millis(10)).await;
+    }
+    false
+}
+
+/// After 3 s it is run again beside, and whoever is first is taken: when a token was refused, and when it came to its end.
+#[tokio::test]
+async fn a_plugin_that_hangs_once_keeps_nobody_out() -> TestResult {
+    for end in ["", ENDED] {
+        let server = Server::start("old")?;
+        let folder = tempfile::tempdir()?;
+        let file_of = |name: &str| folder.path().join(name);
+        std::fs::write(file_of("token"), "old")?;
+        let path = file(
+            folder.path(),
+            &server.kubeconfig(&plugin_that_hangs(folder.path(), end)),
+        )?;
+        let connection = KubeConnection::from_kubeconfig(&path).await?;
+        read(&connection).await?;
+        std::fs::write(file_of("token"), "new")?;
+        server.now_takes("new");
+        std::fs::write(file_of("hang"), "")?;
+        let began = SystemClock.mono();
+        assert!(
+            answered_within(&connection, Duration::from_secs(20)).await,
+            "still refused: {end}"
+        );
+        println!("let in after {:?}", SystemClock.mono().since(began));
+        assert!(file_of("hanging").exists(), "it hangs no more");
+        // What it says in the end is not needed any more.
+        std::fs::remove_file(file_of("hanging"))?;
+        pause(Duration::from_millis(500)).await;
+        read(&connection).await?;
+    }
+    Ok(())
+}
+
+/// As it is run by no call of its own, a plugin that hangs does not take every thread of the runtime; and when it hangs no more,
+/// calls are let in.
+#[tokio::test]
+async fn a_plugin_that_always_hangs_is_not_run_for_every_call() -> TestResult {
+    for end in ["", ENDED] {
+        let server = Server::start("old")?;
+        let folder = tempfile::tempdir()?;
+        let file_of = |name: &str| folder.path().join(name);
+        std::fs::write(file_of("token"), "old")?;
+        let path = file(
+            folder.path(),
+            &server.kubeconfig(&plugin_that_hangs(folder.path(), end)),
+        )?;
+        let connection = KubeConnection::from_kubeconfig(&path).await?;
+        read(&connection).await?;
+        let runs = || std::fs::read_to_string(file_of("runs")).map(|runs| runs.lines().count());
+        let before = runs()?;
+        std::fs::write(file_of("token"), "new")?;
+        server.now_takes("new");
+        std::fs::write(file_of("all-hang"), "")?;
+        assert!(!answered_within(&connection, Duration::from_secs(8)).await);
+        let hanging = runs()? - before;
+        // At once, beside that after 3 s, and beside both after 6 s more; where a call was waiting for the first, one later.
+        assert!((2..=3).contains(&hanging), "{hanging} runs: {end}");
+        std::fs::remove_file(file_of("all-hang"))?;
+        assert!(
+            answered_within(&connection, Duration::from_secs(20)).await,
+            "still refused: {end}"
+        );
+    }
+    Ok(())
+}

@@ -10,6 +10,7 @@
     reason = "tests speak by failing"
 )]
 
+mod calls;
 mod doubles;
 mod faults;
 mod guard;

@@ -1,17 +1,19 @@
 //! Credentials that end under an election, on a real kube-apiserver: the new ones are there, nobody tells the elector, and it
 //! leads on in the same term.
 
+mod in_a_pod;
+
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use http::Method;
-use leaderelection::{Event, Leadership, LockErrorKind};
+use leaderelection::{Event, LeaderElector, Leadership, LeaseTiming, LockErrorKind};
 use leaderelection_kube::{KubeConnection, LeaseLock};
-use leaderelection_tests::candidate::{Candidate, LEASE, RENEW_DEADLINE};
+use leaderelection_tests::candidate::{Candidate, LEASE, RENEW_DEADLINE, RETRY_PERIOD};
 use leaderelection_tests::kube_door::KubeDoor;
 use leaderelection_tests::servers::KubeApiserver;
-use leaderelection_tests::time::within;
+use leaderelection_tests::time::{now, sleep, within};
 use serde_json::{Value, json};
 
 type TestResult = Result<(), Box<dyn Error>>;
@@ -241,4 +243,48 @@ async fn a_client_certificate_that_is_rotated_costs_no_leadership() -> TestResul
         "{seen:?}"
     );
     Ok(())
+}
+
+/// Its tokens end at once, so it runs before every renewal; and once it does not answer. Within the same renewal it is run again
+/// beside.
+#[tokio::test]
+async fn a_plugin_that_hangs_once_under_a_leader_costs_no_leadership() -> TestResult {
+    let accounts = Accounts::new("hangs").await?;
+    let folder = tempfile::tempdir()?;
+    let file = |name: &str| folder.path().join(name);
+    let credential = json!({
+        "apiVersion": "client.authentication.k8s.io/v1",
+        "kind": "ExecCredential",
+        "status": {"token": accounts.token("first").await?, "expirationTimestamp": "2001-01-01T00:00:00Z"},
+    });
+    std::fs::write(file("answer"), credential.to_string())?;
+    let script = format!(
+        "cd {} || exit 1; if mv hang hanging 2>/dev/null; then while [ -e hanging ]; do sleep 0.1; done; fi; cat answer",
+        folder.path().display()
+    );
+    let plugin = json!({
+        "apiVersion": "client.authentication.k8s.io/v1",
+        "interactiveMode": "Never",
+        "command": "sh",
+        "args": ["-c", script],
+    });
+    let kubeconfig = accounts.kubeconfig(folder.path(), &format!("exec: {plugin}"))?;
+    // The deadline is shorter than the default, and longer than the time after which a plugin is taken to hang.
+    let timing = LeaseTiming::new(Duration::from_secs(9), Duration::from_secs(7), RETRY_PERIOD)?;
+    let handle = LeaderElector::builder(lock(&kubeconfig, &accounts.namespace).await?, "a")
+        .timing(timing)
+        .build()?
+        .spawn()?;
+    let leadership = within(LEASE, "leadership", handle.leadership()).await?;
+    std::fs::write(file("hang"), "")?;
+    let end = now().after(Duration::from_secs(12));
+    while now() < end {
+        assert!(leadership.is_valid(), "{:?}", leadership.check());
+        sleep(Duration::from_millis(10)).await;
+    }
+    assert!(file("hanging").exists(), "it did not hang all the time");
+    assert!(leadership.remaining() > Duration::from_secs(5));
+    std::fs::remove_file(file("hanging"))?;
+    drop(leadership);
+    Ok(within(LEASE, "the end of the election", handle.shutdown()).await?)
 }

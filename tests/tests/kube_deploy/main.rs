@@ -4,8 +4,10 @@
 #![allow(
     clippy::indexing_slicing,
     clippy::panic,
+    clippy::unwrap_used,
     reason = "JSON that is missing is null, and a failing assertion is how a test speaks"
 )]
 
+mod flow;
 mod manifests;
 mod role;

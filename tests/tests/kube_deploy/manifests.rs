@@ -38,12 +38,14 @@ pub(crate) fn object(kind: &str, namespace: &str) -> Result<Value, Box<dyn Error
 }
 
 /// Where objects of its kind are created.
-fn collection(object: &Value, namespace: &str) -> String {
+pub(crate) fn collection(object: &Value, namespace: &str) -> String {
     let (api, plural) = match object["kind"].as_str() {
         Some("ServiceAccount") => ("/api/v1", "serviceaccounts"),
         Some("Role") => ("/apis/rbac.authorization.k8s.io/v1", "roles"),
         Some("RoleBinding") => ("/apis/rbac.authorization.k8s.io/v1", "rolebindings"),
         Some("Deployment") => ("/apis/apps/v1", "deployments"),
+        // In no namespace.
+        Some("FlowSchema") => return "/apis/flowcontrol.apiserver.k8s.io/v1/flowschemas".to_owned(),
         other => panic!("say here where {other:?} is created"),
     };
     format!("{api}/namespaces/{namespace}/{plural}")
@@ -70,7 +72,16 @@ async fn each_is_taken_and_none_has_a_field_that_kubernetes_does_not_know() -> R
         .filter_map(|object| object["kind"].as_str())
         .collect();
     kinds.sort_unstable();
-    assert_eq!(kinds, ["Deployment", "Role", "RoleBinding", "ServiceAccount"]);
+    assert_eq!(
+        kinds,
+        [
+            "Deployment",
+            "FlowSchema",
+            "Role",
+            "RoleBinding",
+            "ServiceAccount"
+        ]
+    );
     for object in &objects {
         let taken = try_out(&door, object, &namespace).await;
         assert!(taken.is_ok(), "{}: {taken:?}", object["kind"]);

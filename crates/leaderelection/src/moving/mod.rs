@@ -17,6 +17,7 @@
 //! still. That holds for movers in opposite directions too, since a way back makes the `moved to` a `not before` first. A swap
 //! that lands late names the same version, and finds it standing still or does nothing (SAFETY 9).
 
+mod guard;
 mod step;
 
 use std::pin::pin;
@@ -173,12 +174,13 @@ impl Move {
         }
         let mut stop = pin!(stop.fuse());
         loop {
-            let to_in_use = tokio::select! {
+            let beside = tokio::select! {
                 biased;
                 _ = &mut stop => return Ok(Ended::Stopped),
                 settled = self.settle() => match settled? {
                     Settled::Moved => return Ok(Ended::Finished(())),
-                    Settled::FromIsOpen { to_in_use } => to_in_use,
+                    Settled::FromIsOpen { to_in_use: true } => Beside::Anything,
+                    Settled::FromIsOpen { to_in_use: false } => Beside::Waiting,
                 },
             };
             tracing::info!(
@@ -197,7 +199,7 @@ impl Move {
                 }
             };
             let ended = elector
-                .run(enough, |leadership| self.close(leadership, to_in_use))
+                .run(enough, |leadership| self.close(leadership, beside))
                 .await?;
             if let Ended::Finished(closed) = ended {
                 closed?;
@@ -240,11 +242,16 @@ impl Move {
 
     /// The work of a term on the old lock: nobody is at work by it (the theorem), and its record gives way to the closed one.
     /// Returns when it is closed, or something else has to be done first.
-    async fn close(&self, leadership: Leadership, to_in_use: bool) -> Result<(), MoveError> {
+    async fn close(&self, leadership: Leadership, beside: Beside) -> Result<(), MoveError> {
         loop {
-            if !to_in_use {
+            if beside != Beside::Anything {
                 let to = self.look(&self.to).await?;
-                if to.standing != Standing::Waits {
+                let fits = match to.standing {
+                    Standing::Waits => beside == Beside::Waiting,
+                    Standing::Free | Standing::Held(_) => beside == Beside::Open,
+                    _ => false,
+                };
+                if !fits {
                     return Ok(());
                 }
             }
@@ -371,6 +378,14 @@ impl Move {
         let clock: &dyn Clock = &*self.candidacy.clock;
         clock.sleep_until(clock.mono().after(duration)).await;
     }
+}
+
+/// How TO has to be while FROM is closed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Beside {
+    Waiting,
+    Open,
+    Anything,
 }
 
 enum Settled {

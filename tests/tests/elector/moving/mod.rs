@@ -2,6 +2,7 @@
 //! directions, on a network that loses answers. Never two at work, and moved in the end.
 
 mod fleet;
+mod guard;
 
 use std::future::pending;
 use std::sync::Arc;
