@@ -26,14 +26,20 @@
 mod connection;
 mod failure;
 mod lock;
+mod login;
 mod members;
+mod reason;
 mod setup;
+#[cfg(feature = "tls")]
+mod tls;
 mod url;
 mod watch;
 
 pub use connection::{EtcdConnection, EtcdConnectionBuilder};
 pub use lock::EtcdLock;
 pub use setup::SetupError;
+#[cfg(feature = "tls")]
+pub use tls::EtcdTls;
 pub use url::EtcdUrl;
 
 #[cfg(doctest)]

@@ -41,19 +41,19 @@ impl EtcdLock {
         EtcdConnection::from_client(client).lock(key)
     }
 
-    /// The lock that a URL names, on a connection of its own.
+    /// The lock that a URL names, on a connection of its own with the defaults. [`EtcdUrl::connection`] sets up another.
     ///
     /// # Errors
     /// As [`EtcdConnection::connect`]; not when etcd is down.
     pub async fn connect(url: &EtcdUrl) -> Result<Self, SetupError> {
-        EtcdConnection::connect(url.endpoints()).await?.lock(url.key())
+        url.connection().connect().await?.lock(url.key())
     }
 
     pub(crate) fn on(members: Arc<Members>, key: Vec<u8>) -> Result<Self, SetupError> {
         if key.is_empty() {
             return Err(SetupError::EmptyKey);
         }
-        let name = url::describe(members.endpoints(), &key).into();
+        let name = url::describe(members.tls(), members.endpoints(), &key).into();
         Ok(Self { members, key, name })
     }
 
@@ -72,24 +72,28 @@ impl EtcdLock {
             asked,
             lock: &self.name,
             endpoint: None,
+            hint: None,
         };
         // There is always a member: the constructors see to it.
         let Some(turn) = self.members.next() else {
             return Err(call.nonsense("there is no member to ask"));
         };
         call.endpoint = turn.endpoint();
+        call.hint = turn.hint();
         Ok((turn, call))
     }
 
     /// Reads the key, with the revision at which that was its state.
     pub(crate) async fn read(&self) -> Result<(i64, Observation), LockError> {
         let (turn, call) = self.turn(Asked::Get)?;
-        // Linearizable unless asked otherwise.
-        let answer = turn.client().kv_client().get(self.key.as_slice(), None).await;
-        let seen = answer.map_err(|error| call.failed(error)).and_then(|read| {
+        let ask = || async {
+            // Linearizable unless asked otherwise.
+            let answer = turn.client().kv_client().get(self.key.as_slice(), None).await;
+            let read = answer.map_err(|error| call.failed(error))?;
             let revision = revision(read.header(), &call)?;
             Ok((revision, state(&read, revision)))
-        });
+        };
+        let seen = turn.call(&call, ask).await;
         turn.settle(&seen);
         seen
     }
@@ -108,12 +112,14 @@ impl ResourceLock for EtcdLock {
     ) -> Result<Swap, LockError> {
         let (turn, call) = self.turn(Asked::Swap)?;
         let key = self.key.as_slice();
-        let transaction = Txn::new()
-            .when([compare(key, expected)])
-            .and_then([TxnOp::put(key, record.to_json(), None)])
-            .or_else([TxnOp::get(key, None)]);
-        let answer = turn.client().kv_client().txn(transaction).await;
-        let swapped = answer.map_err(|error| call.failed(error)).and_then(|answer| {
+        let value = record.to_json();
+        let ask = || async {
+            let transaction = Txn::new()
+                .when([compare(key, expected)])
+                .and_then([TxnOp::put(key, value.as_str(), None)])
+                .or_else([TxnOp::get(key, None)]);
+            let answer = turn.client().kv_client().txn(transaction).await;
+            let answer = answer.map_err(|error| call.failed(error))?;
             let revision = revision(answer.header(), &call)?;
             if answer.succeeded() {
                 return Ok(Swap::Done(version(revision)));
@@ -122,7 +128,8 @@ impl ResourceLock for EtcdLock {
                 Some(TxnOpResponse::Get(read)) => Some(state(read, revision)),
                 _ => None,
             }))
-        });
+        };
+        let swapped = turn.call(&call, ask).await;
         turn.settle(&swapped);
         swapped
     }

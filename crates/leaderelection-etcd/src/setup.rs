@@ -18,8 +18,8 @@ pub enum SetupError {
         /// What is wrong with it.
         problem: &'static str,
     },
-    /// A URL of an etcd lock has another form than `etcd://HOST:PORT[,HOST:PORT…]/KEY`.
-    #[error("etcd lock {url:?}: {problem}; the form is etcd://HOST:PORT[,HOST:PORT…]/KEY")]
+    /// A URL of an etcd lock has another form than `etcd://HOST:PORT[,HOST:PORT…]/KEY`, or `etcds://` with TLS.
+    #[error("etcd lock {url:?}: {problem}; the form is etcd://HOST:PORT[,HOST:PORT…]/KEY, with TLS etcds://")]
     BadUrl {
         /// What was given.
         url: String,
@@ -29,6 +29,26 @@ pub enum SetupError {
     /// An endpoint or a URL carries credentials. It is not repeated here, because logs are read by many.
     #[error("an etcd endpoint must not carry a user or a password (there is an '@' in it)")]
     CredentialsInEndpoint,
+    /// TLS is asked for, and there is none.
+    #[error("TLS to etcd is not compiled in: build leaderelection-etcd with the feature `tls`")]
+    NoTls,
+    /// Some endpoints are with TLS, and others without.
+    #[error("TLS is set up for this etcd connection, and endpoint {0:?} is without (http://)")]
+    NotAllTls(String),
+    /// There is nobody to trust.
+    #[error(
+        "TLS to etcd needs the certificate of an authority to trust; \
+         or build leaderelection-etcd with the feature `tls-native-roots` for those of the machine"
+    )]
+    NoAuthority,
+    /// A certificate, a key or a name is no good.
+    #[error("TLS to etcd: {what}: {problem}")]
+    Tls {
+        /// What it is for, and where it was read.
+        what: String,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// The connection was made outside a tokio runtime.
     #[error("an etcd connection needs a tokio runtime with I/O and time enabled")]
     NoRuntime,

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use super::patience::Patience;
 use super::process::Process;
-use super::{ServerError, http, ports};
+use super::{Authority, ServerError, http, ports};
 
 const PROGRAM: &str = "etcd";
 
@@ -40,6 +40,65 @@ pub struct Etcd {
     folder: TempDir,
     client_port: u16,
     peer_port: u16,
+    /// For what the fixture asks itself, without TLS and without a user.
+    metrics_port: u16,
+    settings: EtcdSettings,
+}
+
+/// How an [`Etcd`] differs from a plain one.
+#[derive(Debug, Clone, Default)]
+pub struct EtcdSettings {
+    tls: Vec<OsString>,
+    flags: Vec<OsString>,
+}
+
+impl EtcdSettings {
+    /// A plain one.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Clients speak TLS with it. Its certificate is by that authority, for the address that [`Etcd::endpoint`] names and for
+    /// `localhost`.
+    ///
+    /// # Errors
+    /// When the certificate cannot be made.
+    pub fn tls(self, authority: &Authority) -> Result<Self, ServerError> {
+        self.tls_for(authority, &["127.0.0.1", "localhost"])
+    }
+
+    /// As [`tls`](Self::tls), with a certificate for those names alone.
+    ///
+    /// # Errors
+    /// When the certificate cannot be made.
+    pub fn tls_for(mut self, authority: &Authority, names: &[&str]) -> Result<Self, ServerError> {
+        let files = authority.server(names)?;
+        self.tls = vec![
+            "--cert-file".into(),
+            files.certificate.into(),
+            "--key-file".into(),
+            files.key.into(),
+        ];
+        Ok(self)
+    }
+
+    /// With TLS, clients have to show a certificate by that authority.
+    #[must_use]
+    pub fn client_certificates(mut self, authority: &Authority) -> Self {
+        self.tls.extend([
+            "--client-cert-auth".into(),
+            "--trusted-ca-file".into(),
+            authority.file().into(),
+        ]);
+        self
+    }
+
+    /// With this flag.
+    #[must_use]
+    pub fn flag(mut self, name: &str, value: &str) -> Self {
+        self.flags.extend([name.into(), value.into()]);
+        self
+    }
 }
 
 impl Etcd {
@@ -49,6 +108,14 @@ impl Etcd {
     /// When the program is not built (the message names `tests/run.sh`), does not start, or does not serve within 30 s
     /// (the message ends with the server's log).
     pub fn start() -> Result<Self, ServerError> {
+        Self::start_with(&EtcdSettings::new())
+    }
+
+    /// As [`start`](Self::start), with those settings.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn start_with(settings: &EtcdSettings) -> Result<Self, ServerError> {
         let mut tries_left = PORT_TRIES;
         loop {
             let mut etcd = Self {
@@ -59,6 +126,8 @@ impl Etcd {
                     .map_err(ServerError::io("make a temporary folder"))?,
                 client_port: ports::free().map_err(ServerError::io("find a free port"))?,
                 peer_port: ports::free().map_err(ServerError::io("find a free port"))?,
+                metrics_port: ports::free().map_err(ServerError::io("find a free port"))?,
+                settings: settings.clone(),
             };
             tries_left -= 1;
             match etcd.launch() {
@@ -126,7 +195,7 @@ impl Etcd {
     /// # Errors
     /// When it is killed, stopped (after 2 s) or unhealthy.
     pub fn health(&self) -> Result<(), ServerError> {
-        health(self.client_port)
+        health(self.metrics_port)
     }
 
     /// Its metrics, in Prometheus' text format.
@@ -134,7 +203,7 @@ impl Etcd {
     /// # Errors
     /// When it does not answer within 2 s.
     pub fn metrics(&self) -> Result<String, ServerError> {
-        http::get(self.client_port, "/metrics", REQUEST_LIMIT)
+        http::get(self.metrics_port, "/metrics", REQUEST_LIMIT)
     }
 
     /// How many requests clients have sent to the methods that `wanted` selects, since the server's (re)start.
@@ -169,7 +238,13 @@ impl Etcd {
 
     fn launch(&mut self) -> Result<(), ServerError> {
         let url = |port: u16| OsString::from(format!("http://127.0.0.1:{port}"));
-        let args = [
+        let scheme = if self.settings.tls.is_empty() {
+            "http"
+        } else {
+            "https"
+        };
+        let clients = OsString::from(format!("{scheme}://127.0.0.1:{}", self.client_port));
+        let mut args = vec![
             "--data-dir".into(),
             self.folder.path().join("data").into(),
             // What is lost with the machine's power does not matter here; what is lost with the process is not affected.
@@ -177,14 +252,17 @@ impl Etcd {
             "--log-level".into(),
             "warn".into(),
             "--listen-client-urls".into(),
-            url(self.client_port),
+            clients.clone(),
             "--advertise-client-urls".into(),
-            url(self.client_port),
+            clients,
             "--listen-peer-urls".into(),
             url(self.peer_port),
+            "--listen-metrics-urls".into(),
+            url(self.metrics_port),
         ];
+        args.extend(self.settings.tls.iter().chain(&self.settings.flags).cloned());
         let mut process = Process::spawn(PROGRAM, &args, &self.folder.path().join("log"))?;
-        let port = self.client_port;
+        let port = self.metrics_port;
         process.wait_until(START_LIMIT, || health(port))?;
         self.process = Some(process);
         Ok(())

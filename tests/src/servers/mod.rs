@@ -4,6 +4,7 @@
 //! need no runtime, so a test may start one before, inside or outside an async block.
 
 mod audit;
+mod authority;
 mod contender;
 mod error;
 mod etcd;
@@ -17,9 +18,10 @@ mod programs;
 mod tls;
 
 pub use self::audit::KubeRequest;
+pub use self::authority::{Authority, CertificateFiles};
 pub use self::contender::{Contender, ContenderEvent, GoContender, Said, monotonic};
 pub use self::error::ServerError;
-pub use self::etcd::Etcd;
+pub use self::etcd::{Etcd, EtcdSettings};
 pub use self::janitor::Janitor;
 pub use self::kube::KubeApiserver;
 pub(crate) use self::programs::find as find_program;
