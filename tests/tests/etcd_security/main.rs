@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a failing assertion is how a test speaks")]
 
+mod command;
 mod tls;
 mod users;
 
