@@ -176,6 +176,7 @@ mod tests {
         etcd: EtcdArgs,
     }
 
+    #[expect(clippy::unwrap_used, reason = "a failing assertion is how a test speaks")]
     fn access(lock: &str, flags: &[&str], environment: &[(&str, &str)]) -> Result<EtcdAccess, String> {
         let only = Only::try_parse_from(["x"].iter().chain(flags)).unwrap();
         only.etcd.access(&[&lock.parse().unwrap()], |name| {

@@ -24,6 +24,8 @@ use crate::url;
 #[derive(Clone)]
 pub struct EtcdConnection {
     members: Arc<Members>,
+    /// Before the key of every lock.
+    prefix: Vec<u8>,
 }
 
 /// Sets up an [`EtcdConnection`]. Made by [`EtcdConnection::builder`].
@@ -72,15 +74,43 @@ impl EtcdConnection {
     pub fn from_client(client: Client) -> Self {
         Self {
             members: Arc::new(Members::new(vec![Member::new(None, client)], false)),
+            prefix: Vec::new(),
         }
     }
 
-    /// The lock whose record is the value of `key`.
+    /// The same connection, for locks whose keys all begin with this prefix, behind the one that there is already. One
+    /// permission for the prefix serves all of them.
+    ///
+    /// ```
+    /// use leaderelection_etcd::EtcdConnection;
+    ///
+    /// # async fn example() -> Result<(), leaderelection_etcd::SetupError> {
+    /// let etcd = EtcdConnection::connect(["127.0.0.1:2379"]).await?;
+    /// let lock = etcd.with_key_prefix("elections/").lock("my-service")?;
+    /// assert_eq!(lock.key(), b"elections/my-service");
+    /// # Ok(())
+    /// # }
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(example()).unwrap();
+    /// ```
+    #[must_use]
+    pub fn with_key_prefix(&self, prefix: impl AsRef<[u8]>) -> Self {
+        Self {
+            members: Arc::clone(&self.members),
+            prefix: [&self.prefix, prefix.as_ref()].concat(),
+        }
+    }
+
+    /// The lock whose record is the value of `key`, behind the connection's [prefix](Self::with_key_prefix).
     ///
     /// # Errors
-    /// When the key is empty.
-    pub fn lock(&self, key: impl Into<Vec<u8>>) -> Result<EtcdLock, SetupError> {
-        EtcdLock::on(Arc::clone(&self.members), key.into())
+    /// When the key is empty, or ends in `.term`, where the [fence](EtcdLock::fence) of another lock is.
+    pub fn lock(&self, key: impl AsRef<[u8]>) -> Result<EtcdLock, SetupError> {
+        let key = key.as_ref();
+        // Not the prefix alone: it names many elections and no single one.
+        if key.is_empty() {
+            return Err(SetupError::EmptyKey);
+        }
+        EtcdLock::on(Arc::clone(&self.members), [&self.prefix, key].concat())
     }
 
     /// The endpoints, each `HOST:PORT`; none where you brought the client, which does not tell them.
@@ -98,7 +128,11 @@ impl fmt::Debug for EtcdConnection {
 }
 
 impl EtcdConnectionBuilder {
-    /// How long the opening of a TCP connection may take; 2 s unless set. Nothing has been written when it passes.
+    /// How long the opening of a connection may take, and with TLS its handshake once more; 2 s unless set. Nothing has been
+    /// written when it passes.
+    ///
+    /// There is no limit here for a call on an open connection, because a swap that is given up may land all the same (SAFETY 9):
+    /// that is the elector's, [`LeaseTiming::with_attempt_timeout`](leaderelection::LeaseTiming::with_attempt_timeout).
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
         self
@@ -183,6 +217,7 @@ impl EtcdConnectionBuilder {
         }
         Ok(EtcdConnection {
             members: Arc::new(Members::new(members, tls.is_some())),
+            prefix: Vec::new(),
         })
     }
 
@@ -283,8 +318,18 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_empty_key_is_refused_by_name() {
+    async fn a_key_that_is_none_is_refused_by_name() {
         let etcd = EtcdConnection::connect(["127.0.0.1:1"]).await.unwrap();
         assert_eq!(etcd.lock("").unwrap_err(), SetupError::EmptyKey);
+        let prefixed = etcd.with_key_prefix("a/").with_key_prefix("b/");
+        assert_eq!(prefixed.lock("").unwrap_err(), SetupError::EmptyKey);
+        assert_eq!(prefixed.lock("k").unwrap().key(), b"a/b/k");
+        assert_eq!(
+            etcd.lock("k").unwrap().key(),
+            b"k",
+            "the connection itself has none"
+        );
+        let said = etcd.lock("a.term").unwrap_err().to_string();
+        assert!(said.contains("\"a.term\""), "{said}");
     }
 }

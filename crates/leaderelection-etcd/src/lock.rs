@@ -17,7 +17,7 @@ use crate::failure::{Asked, Call};
 use crate::members::{Members, Turn};
 use crate::setup::SetupError;
 use crate::url::EtcdUrl;
-use crate::{url, watch};
+use crate::{fence, url, watch};
 
 /// A [`ResourceLock`] on one key of etcd. Cheap to clone.
 ///
@@ -28,6 +28,7 @@ use crate::{url, watch};
 pub struct EtcdLock {
     members: Arc<Members>,
     key: Vec<u8>,
+    term_key: Vec<u8>,
     name: Arc<str>,
 }
 
@@ -36,8 +37,8 @@ impl EtcdLock {
     /// client use that, too.
     ///
     /// # Errors
-    /// When the key is empty.
-    pub fn new(client: Client, key: impl Into<Vec<u8>>) -> Result<Self, SetupError> {
+    /// When the key is empty, or ends in `.term`.
+    pub fn new(client: Client, key: impl AsRef<[u8]>) -> Result<Self, SetupError> {
         EtcdConnection::from_client(client).lock(key)
     }
 
@@ -50,16 +51,30 @@ impl EtcdLock {
     }
 
     pub(crate) fn on(members: Arc<Members>, key: Vec<u8>) -> Result<Self, SetupError> {
-        if key.is_empty() {
-            return Err(SetupError::EmptyKey);
+        if key.ends_with(fence::SUFFIX) {
+            return Err(SetupError::ReservedKey(
+                String::from_utf8_lossy(&key).into_owned(),
+            ));
         }
         let name = url::describe(members.tls(), members.endpoints(), &key).into();
-        Ok(Self { members, key, name })
+        let term_key = [key.as_slice(), fence::SUFFIX].concat();
+        Ok(Self {
+            members,
+            key,
+            term_key,
+            name,
+        })
     }
 
     /// The key.
     pub fn key(&self) -> &[u8] {
         &self.key
+    }
+
+    /// The key beside it, `KEY.term`, whose `mod_revision` is the fencing token of the current term, and which is gone when a term
+    /// was released. [`fence`](Self::fence) says what for.
+    pub fn term_key(&self) -> &[u8] {
+        &self.term_key
     }
 
     pub(crate) fn members(&self) -> &Arc<Members> {
@@ -114,9 +129,12 @@ impl ResourceLock for EtcdLock {
         let key = self.key.as_slice();
         let value = record.to_json();
         let ask = || async {
+            let writes = [TxnOp::put(key, value.as_str(), None)]
+                .into_iter()
+                .chain(fence::write(expected, record, self.term_key()));
             let transaction = Txn::new()
                 .when([compare(key, expected)])
-                .and_then([TxnOp::put(key, value.as_str(), None)])
+                .and_then(writes.collect::<Vec<_>>())
                 .or_else([TxnOp::get(key, None)]);
             let answer = turn.client().kv_client().txn(transaction).await;
             let answer = answer.map_err(|error| call.failed(error))?;
@@ -157,7 +175,7 @@ impl fmt::Debug for EtcdLock {
 }
 
 /// A revision that no key ever has.
-const NEVER: i64 = -1;
+pub(crate) const NEVER: i64 = -1;
 
 /// Whether the key is in the state that the swap names.
 fn compare(key: &[u8], expected: Expected) -> Compare {

@@ -7,6 +7,9 @@ pub enum SetupError {
     /// The key is empty.
     #[error("the key of an etcd lock must not be empty: it names the election")]
     EmptyKey,
+    /// The key is that in which the fence of another lock is kept.
+    #[error("an etcd lock must not have the key {0:?}: what ends in \".term\" belongs to the lock without")]
+    ReservedKey(String),
     /// There is no endpoint.
     #[error("an etcd connection needs at least one endpoint, HOST:PORT")]
     NoEndpoint,
