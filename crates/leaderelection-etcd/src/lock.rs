@@ -225,10 +225,7 @@ mod tests {
         assert_eq!(lock.describe(), "etcd://a:1,b:2/my-service/leader");
         let url: EtcdUrl = lock.describe().parse().unwrap();
         assert_eq!(EtcdLock::connect(&url).await.unwrap().describe(), lock.describe());
-        assert_eq!(
-            etcd.lock(b"\xff".to_vec()).unwrap().describe(),
-            "etcd://a:1,b:2/\u{fffd}"
-        );
+        assert_eq!(etcd.lock(b"\xff").unwrap().describe(), "etcd://a:1,b:2/\u{fffd}");
     }
 
     #[tokio::test]

@@ -116,26 +116,39 @@ impl Etcd {
     /// # Errors
     /// As [`start`](Self::start).
     pub fn start_with(settings: &EtcdSettings) -> Result<Self, ServerError> {
+        Self::trying_ports(|| {
+            let mut etcd = Self::prepare(settings)?;
+            etcd.launch()?;
+            Ok(etcd)
+        })
+    }
+
+    /// Tries again when somebody took a port between its choice and its use.
+    pub(super) fn trying_ports<T>(start: impl Fn() -> Result<T, ServerError>) -> Result<T, ServerError> {
         let mut tries_left = PORT_TRIES;
         loop {
-            let mut etcd = Self {
-                process: None,
-                folder: tempfile::Builder::new()
-                    .prefix("leaderelection-etcd-")
-                    .tempdir()
-                    .map_err(ServerError::io("make a temporary folder"))?,
-                client_port: ports::free().map_err(ServerError::io("find a free port"))?,
-                peer_port: ports::free().map_err(ServerError::io("find a free port"))?,
-                metrics_port: ports::free().map_err(ServerError::io("find a free port"))?,
-                settings: settings.clone(),
-            };
             tries_left -= 1;
-            match etcd.launch() {
-                Ok(()) => return Ok(etcd),
+            match start() {
                 Err(ServerError::PortTaken { .. }) if tries_left > 0 => {}
-                Err(error) => return Err(error),
+                done => return done,
             }
         }
+    }
+
+    /// One that does not run yet.
+    pub(super) fn prepare(settings: &EtcdSettings) -> Result<Self, ServerError> {
+        let port = || ports::free().map_err(ServerError::io("find a free port"));
+        Ok(Self {
+            process: None,
+            folder: tempfile::Builder::new()
+                .prefix("leaderelection-etcd-")
+                .tempdir()
+                .map_err(ServerError::io("make a temporary folder"))?,
+            client_port: port()?,
+            peer_port: port()?,
+            metrics_port: port()?,
+            settings: settings.clone(),
+        })
     }
 
     /// Where clients connect: `127.0.0.1:PORT`. It stays the same across [`Etcd::restart`].
@@ -236,7 +249,34 @@ impl Etcd {
         self.process.as_ref().ok_or(ServerError::NotRunning(PROGRAM))
     }
 
+    /// Where other members connect.
+    pub(super) fn peer_url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.peer_port)
+    }
+
+    pub(super) fn set_flag(&mut self, name: &str, value: &str) {
+        self.settings.flags.extend([name.into(), value.into()]);
+    }
+
+    /// Whether it leads the members of its cluster, by its own account.
+    ///
+    /// # Errors
+    /// As [`Etcd::metrics`].
+    pub fn leads(&self) -> Result<bool, ServerError> {
+        self.running()?;
+        Ok(self
+            .metrics()?
+            .lines()
+            .any(|line| line == "etcd_server_is_leader 1"))
+    }
+
     fn launch(&mut self) -> Result<(), ServerError> {
+        self.spawn()?;
+        self.wait_until_it_serves()
+    }
+
+    /// Starts the process, and does not wait.
+    pub(super) fn spawn(&mut self) -> Result<(), ServerError> {
         let url = |port: u16| OsString::from(format!("http://127.0.0.1:{port}"));
         let scheme = if self.settings.tls.is_empty() {
             "http"
@@ -261,11 +301,14 @@ impl Etcd {
             url(self.metrics_port),
         ];
         args.extend(self.settings.tls.iter().chain(&self.settings.flags).cloned());
-        let mut process = Process::spawn(PROGRAM, &args, &self.folder.path().join("log"))?;
-        let port = self.metrics_port;
-        process.wait_until(START_LIMIT, || health(port))?;
-        self.process = Some(process);
+        self.process = Some(Process::spawn(PROGRAM, &args, &self.folder.path().join("log"))?);
         Ok(())
+    }
+
+    pub(super) fn wait_until_it_serves(&mut self) -> Result<(), ServerError> {
+        let port = self.metrics_port;
+        let process = self.process.as_mut().ok_or(ServerError::NotRunning(PROGRAM))?;
+        process.wait_until(START_LIMIT, || health(port))
     }
 }
 
