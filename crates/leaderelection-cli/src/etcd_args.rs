@@ -43,7 +43,6 @@ pub(crate) struct EtcdArgs {
 
 /// What the flags and the environment come to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-#[cfg_attr(not(feature = "etcd"), expect(dead_code, reason = "no lock reads it"))]
 pub(crate) struct EtcdAccess {
     pub(crate) cacert: Option<PathBuf>,
     /// A certificate and its key.
