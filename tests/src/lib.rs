@@ -10,6 +10,7 @@ pub mod beside_go_faults;
 pub mod candidate;
 pub mod clocked;
 pub mod faults;
+pub mod fenced;
 pub mod handover;
 pub mod histories;
 pub mod interop;
@@ -32,3 +33,8 @@ pub struct Readme;
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/MOVING.md")]
 pub struct Moving;
+
+/// That of FENCING.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/FENCING.md")]
+pub struct Fencing;

@@ -1,17 +1,19 @@
-//! The lock on a real etcd runs the whole suite.
+//! The lock on a real etcd runs the whole suite, on one member and on three.
 //!
-//! The lock goes through a proxy, which disturbs what the suite asks it to; its peer and the side doors go around it.
+//! The lock goes through a proxy, which disturbs what the suite asks it to; its peer and the side doors go around it, and on three
+//! members to others.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use leaderelection_conformance::{Door, Fixture, Subject, suite};
-use leaderelection_etcd::EtcdConnection;
+use leaderelection_etcd::{EtcdConnection, EtcdLock};
 use leaderelection_tests::faults::{Proxy, Way};
-use leaderelection_tests::servers::Etcd;
+use leaderelection_tests::servers::{Etcd, EtcdCluster};
 use leaderelection_tests::side_door::SideDoor;
 
 suite!(etcd, OneEtcdPerCase);
+suite!(three_members, OneKeyPerCase);
 
 struct OneEtcdPerCase;
 
@@ -19,24 +21,50 @@ struct OneEtcdPerCase;
 impl Fixture for OneEtcdPerCase {
     async fn fresh(&self, case: &'static str) -> Result<Subject, String> {
         let etcd = Etcd::start().map_err(|error| error.to_string())?;
-        let proxy = Proxy::before(&etcd.endpoint()).map_err(|error| error.to_string())?;
-        let lock = async |endpoint: String| {
-            let connection = EtcdConnection::connect([endpoint])
-                .await
-                .map_err(|error| error.to_string())?;
-            connection.lock(case).map_err(|error| error.to_string())
-        };
-        let subject = Subject::new(lock(proxy.endpoint()).await?).with_peer(lock(etcd.endpoint()).await?);
-        let door = SideDoor::open(etcd.endpoint(), case)
-            .await
-            .map_err(|error| error.to_string())?;
-        Ok(subject.with_side_door(Doors {
-            door,
-            proxy,
-            lose_the_request: AtomicBool::new(false),
-            _etcd: etcd,
-        }))
+        let endpoint = etcd.endpoint();
+        subject(case, [&endpoint, &endpoint, &endpoint], Some(etcd)).await
     }
+}
+
+/// The cluster is every case's: none kills it. The suite's lock asks a member that does not lead.
+struct OneKeyPerCase;
+
+#[async_trait]
+impl Fixture for OneKeyPerCase {
+    async fn fresh(&self, case: &'static str) -> Result<Subject, String> {
+        let cluster = EtcdCluster::shared().map_err(|error| error.to_string())?;
+        let leader = cluster.leader().map_err(|error| error.to_string())?;
+        let mut endpoints = cluster.endpoints();
+        endpoints.rotate_left(leader);
+        let [leads, follows, follows_too] = &endpoints[..] else {
+            return Err(format!("three members: {endpoints:?}"));
+        };
+        subject(case, [follows, leads, follows_too], None).await
+    }
+}
+
+/// The member that the lock asks, its peer's, and that of the side doors.
+async fn subject(case: &str, members: [&String; 3], etcd: Option<Etcd>) -> Result<Subject, String> {
+    let [member, peers, doors] = members;
+    let proxy = Proxy::before(member).map_err(|error| error.to_string())?;
+    let subject =
+        Subject::new(lock(proxy.endpoint(), case).await?).with_peer(lock(peers.clone(), case).await?);
+    let door = SideDoor::open(doors, case)
+        .await
+        .map_err(|error| error.to_string())?;
+    Ok(subject.with_side_door(Doors {
+        door,
+        proxy,
+        lose_the_request: AtomicBool::new(false),
+        _etcd: etcd,
+    }))
+}
+
+async fn lock(endpoint: String, case: &str) -> Result<EtcdLock, String> {
+    let connection = EtcdConnection::connect([endpoint])
+        .await
+        .map_err(|error| error.to_string())?;
+    connection.lock(case).map_err(|error| error.to_string())
 }
 
 struct Doors {
@@ -44,8 +72,8 @@ struct Doors {
     proxy: Proxy,
     /// Else the reply; each in turn.
     lose_the_request: AtomicBool,
-    /// Lives as long as the case.
-    _etcd: Etcd,
+    /// Lives as long as the case, where it is the case's own.
+    _etcd: Option<Etcd>,
 }
 
 #[async_trait]

@@ -7,6 +7,7 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 use leaderelection::{LeaseTiming, MissingRecord, TimingError};
 
 use crate::duration;
+use crate::etcd_args::{EtcdAccess, EtcdArgs};
 use crate::lock_arg::LockArg;
 
 /// Leader election for any command.
@@ -56,7 +57,7 @@ pub(crate) struct DemoArgs {
 #[derive(Debug, clap::Args)]
 #[command(after_help = RUN_AFTER_HELP)]
 pub(crate) struct RunArgs {
-    /// The lock, one for all candidates: etcd://HOST:PORT[,HOST:PORT…]/KEY, or leases:, configmaps: or endpoints:NAMESPACE/NAME
+    /// The lock, one for all candidates: etcd://HOST:PORT[,HOST:PORT…]/KEY (with TLS etcds://), or leases:, configmaps: or endpoints:NAMESPACE/NAME
     ///
     /// An object of Kubernetes is that of the cluster which KUBECONFIG, ~/.kube/config or, in a pod, the service account names.
     #[arg(long)]
@@ -95,6 +96,10 @@ pub(crate) struct RunArgs {
     /// What to run, and its arguments
     #[arg(last = true, required = true, value_name = "COMMAND")]
     pub(crate) command: Vec<OsString>,
+
+    // Behind the others: its heading is that of what follows.
+    #[command(flatten)]
+    etcd: EtcdArgs,
 }
 
 /// [`MissingRecord`] as a flag.
@@ -185,9 +190,18 @@ pub(crate) struct MoveArgs {
     /// How much longer a rival's lease is waited out: the retry period of candidates in Go, if there are any
     #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration::any, allow_hyphen_values = true)]
     rival_margin: Duration,
+
+    #[command(flatten)]
+    etcd: EtcdArgs,
 }
 
 impl MoveArgs {
+    /// How to reach what of it is in etcd.
+    pub(crate) fn etcd(&self) -> Result<EtcdAccess, String> {
+        self.etcd
+            .access(&[&self.from, &self.to], |name| std::env::var_os(name))
+    }
+
     /// The durations, if they are safe together.
     pub(crate) fn timing(&self) -> Result<LeaseTiming, TimingError> {
         self.lease.timing()?.with_rival_margin(self.rival_margin)
@@ -206,6 +220,11 @@ Exit codes:
 What was done is logged to standard error; RUST_LOG chooses what (default: info).";
 
 impl RunArgs {
+    /// How to reach the lock, if it is in etcd.
+    pub(crate) fn etcd(&self) -> Result<EtcdAccess, String> {
+        self.etcd.access(&[&self.lock], |name| std::env::var_os(name))
+    }
+
     /// The durations, if they are safe together.
     pub(crate) fn timing(&self) -> Result<LeaseTiming, TimingError> {
         let timing = self

@@ -4,7 +4,7 @@
 //! A library only so that tests can run the command under names of their own; its one function is the whole program.
 //!
 //! ```text
-//! args.rs        what the command line says      duration.rs, lock_arg.rs, events.rs: its values
+//! args.rs        what the command line says      duration.rs, lock_arg.rs, etcd_args.rs, events.rs: its values
 //! demo/          leaderelect demo
 //! run/           leaderelect run                 move_lock.rs: leaderelect move    log.rs: what both log
 //! ```
@@ -12,6 +12,7 @@
 mod args;
 mod demo;
 mod duration;
+mod etcd_args;
 mod events;
 mod lock_arg;
 mod log;

@@ -7,6 +7,9 @@ use std::sync::Arc;
 
 use leaderelection::ResourceLock;
 
+use crate::etcd_args::EtcdAccess;
+#[cfg(feature = "etcd")]
+use crate::etcd_args::Password;
 #[cfg(feature = "kube")]
 use crate::events;
 use crate::events::Recorder;
@@ -34,9 +37,18 @@ type ReadForm = fn(&str) -> Result<LockArg, String>;
 
 /// Every form that this source knows, compiled in or not.
 const FORMS: &[Form] = &[
+    etcd_form("etcd:", "etcd://HOST:PORT[,HOST:PORT…]/KEY"),
+    etcd_form("etcds:", "etcds://HOST:PORT[,HOST:PORT…]/KEY"),
+    kube_form("leases:", "leases:NAMESPACE/NAME"),
+    kube_form("configmaps:", "configmaps:NAMESPACE/NAME"),
+    kube_form("endpoints:", "endpoints:NAMESPACE/NAME"),
+];
+
+/// A key of etcd, with TLS or without.
+const fn etcd_form(scheme: &'static str, syntax: &'static str) -> Form {
     Form {
-        scheme: "etcd:",
-        syntax: "etcd://HOST:PORT[,HOST:PORT…]/KEY",
+        scheme,
+        syntax,
         feature: "etcd",
         #[cfg(feature = "etcd")]
         read: Some(|text| {
@@ -46,11 +58,8 @@ const FORMS: &[Form] = &[
         }),
         #[cfg(not(feature = "etcd"))]
         read: None,
-    },
-    kube_form("leases:", "leases:NAMESPACE/NAME"),
-    kube_form("configmaps:", "configmaps:NAMESPACE/NAME"),
-    kube_form("endpoints:", "endpoints:NAMESPACE/NAME"),
-];
+    }
+}
 
 /// An object of Kubernetes, by its kind.
 const fn kube_form(scheme: &'static str, syntax: &'static str) -> Form {
@@ -119,6 +128,26 @@ impl LockArg {
         }
     }
 
+    /// Whether it is a key of etcd.
+    pub(crate) fn is_etcd(&self) -> bool {
+        match *self {
+            #[cfg(feature = "etcd")]
+            Self::Etcd(_) => true,
+            #[cfg(feature = "kube")]
+            Self::Kube(_) => false,
+        }
+    }
+
+    /// Whether it is a key of an etcd with TLS.
+    pub(crate) fn is_etcd_with_tls(&self) -> bool {
+        match *self {
+            #[cfg(feature = "etcd")]
+            Self::Etcd(ref url) => url.is_tls(),
+            #[cfg(feature = "kube")]
+            Self::Kube(_) => false,
+        }
+    }
+
     /// Its name in the record of the other lock of a move: the same for all who mean the same lock, by whichever endpoints.
     pub(crate) fn name_in_a_move(&self) -> String {
         match *self {
@@ -130,10 +159,11 @@ impl LockArg {
     }
 
     /// Makes the lock. Whether its store answers shows later.
-    pub(crate) async fn open(self) -> Result<Opened, String> {
+    #[cfg_attr(not(feature = "etcd"), expect(unused_variables, reason = "no lock needs it"))]
+    pub(crate) async fn open(self, etcd: &EtcdAccess) -> Result<Opened, String> {
         match self {
             #[cfg(feature = "etcd")]
-            Self::Etcd(url) => match open_etcd(&url).await {
+            Self::Etcd(url) => match open_etcd(&url, etcd).await {
                 Ok(lock) => Ok(Opened { lock, recorder: None }),
                 Err(error) => Err(error.to_string()),
             },
@@ -158,9 +188,28 @@ pub(crate) struct Opened {
 #[cfg(feature = "etcd")]
 async fn open_etcd(
     url: &leaderelection_etcd::EtcdUrl,
+    access: &EtcdAccess,
 ) -> Result<Arc<dyn ResourceLock>, leaderelection_etcd::SetupError> {
-    let connection = leaderelection_etcd::EtcdConnection::connect(url.endpoints().iter().cloned()).await?;
-    Ok(Arc::new(connection.lock(url.key())?))
+    let mut connection = url.connection();
+    if url.is_tls() {
+        let mut tls = leaderelection_etcd::EtcdTls::new();
+        if let Some(file) = &access.cacert {
+            tls = tls.ca_file(file);
+        }
+        if let Some((certificate, key)) = &access.certificate {
+            tls = tls.client_files(certificate, key);
+        }
+        if let Some(name) = &access.server_name {
+            tls = tls.server_name(name);
+        }
+        connection = connection.tls(tls);
+    }
+    connection = match &access.user {
+        Some((user, Password::Given(password))) => connection.user(user, password),
+        Some((user, Password::File(file))) => connection.user_with_password_file(user, file),
+        None => connection,
+    };
+    Ok(Arc::new(connection.connect().await?.lock(url.key())?))
 }
 
 #[cfg(test)]
@@ -193,7 +242,8 @@ mod tests {
     #[cfg(feature = "etcd")]
     #[test]
     fn an_etcd_lock_is_read_and_a_malformed_one_says_what_is_wrong() {
-        assert!(matches!("etcd://h:1,i:2/k".parse(), Ok(LockArg::Etcd(_))));
+        assert!(matches!("etcd://h:1,i:2/k".parse(), Ok(LockArg::Etcd(url)) if !url.is_tls()));
+        assert!(matches!("etcds://h:1,i:2/k".parse(), Ok(LockArg::Etcd(url)) if url.is_tls()));
         for text in ["etcd:h:1/k", "etcd://h:1", "etcd://h/k", "etcd://h:1/"] {
             let error = problem(text);
             assert!(matches!(error, LockArgError::Malformed(_)), "{text}: {error}");
@@ -219,6 +269,7 @@ mod tests {
     fn a_form_that_is_not_compiled_in_names_its_feature() {
         for (text, feature, compiled) in [
             ("etcd://h:1/k", "feature `etcd`", cfg!(feature = "etcd")),
+            ("etcds://h:1/k", "feature `etcd`", cfg!(feature = "etcd")),
             ("leases:ns/n", "feature `kube`", cfg!(feature = "kube")),
             ("endpoints:ns/n", "feature `kube`", cfg!(feature = "kube")),
         ] {

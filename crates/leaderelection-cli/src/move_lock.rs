@@ -7,6 +7,7 @@ use leaderelection::{ElectionError, Ended, Identity, LeaderElector, LeaseTiming,
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::args::{self, MoveArgs};
+use crate::etcd_args::EtcdAccess;
 use crate::log;
 
 /// As a shell says that a program was ended by SIGTERM: what comes after `&&` must not begin.
@@ -30,13 +31,17 @@ pub(crate) fn run(args: MoveArgs) -> ExitCode {
         Ok(timing) => timing,
         Err(error) => args::refuse("move", error),
     };
+    let etcd = match args.etcd() {
+        Ok(etcd) => etcd,
+        Err(error) => args::refuse("move", error),
+    };
     log::to_stderr();
     let ended = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(Failure::from)
         .and_then(|runtime| {
-            let ended = runtime.block_on(move_lock(args, timing));
+            let ended = runtime.block_on(move_lock(args, &etcd, timing));
             // Dropped, it would wait for a credential plugin or a name server that never answers.
             runtime.shutdown_background();
             ended
@@ -54,7 +59,7 @@ pub(crate) fn run(args: MoveArgs) -> ExitCode {
     }
 }
 
-async fn move_lock(args: MoveArgs, timing: LeaseTiming) -> Result<Ended<()>, Failure> {
+async fn move_lock(args: MoveArgs, etcd: &EtcdAccess, timing: LeaseTiming) -> Result<Ended<()>, Failure> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let stop = async {
@@ -67,8 +72,8 @@ async fn move_lock(args: MoveArgs, timing: LeaseTiming) -> Result<Ended<()>, Fai
     let (from_name, to_name) = (args.from.name_in_a_move(), args.to.name_in_a_move());
     let mover = async {
         // These may run a credential plugin, which may take its time.
-        let from = args.from.open().await.map_err(Failure::Lock)?.lock;
-        let to = args.to.open().await.map_err(Failure::Lock)?.lock;
+        let from = args.from.open(etcd).await.map_err(Failure::Lock)?.lock;
+        let to = args.to.open(etcd).await.map_err(Failure::Lock)?.lock;
         let elector = LeaderElector::builder(from, Identity::unique())
             .timing(timing)
             .build()?;

@@ -13,6 +13,8 @@ fn leaderelect(args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_leaderelect"))
         .args(args)
         .env_remove("RUST_LOG")
+        .env_remove("ETCDCTL_CACERT")
+        .env_remove("ETCDCTL_USER")
         .output()
         .unwrap()
 }
@@ -110,6 +112,7 @@ fn an_unknown_lock_is_answered_with_the_forms() {
                 "--lock",
                 &format!("'{lock}'"),
                 "etcd://HOST:PORT[,HOST:PORT…]/KEY",
+                "etcds://HOST:PORT[,HOST:PORT…]/KEY",
                 "leases:NAMESPACE/NAME",
                 "configmaps:NAMESPACE/NAME",
                 "endpoints:NAMESPACE/NAME",
@@ -153,6 +156,43 @@ fn a_malformed_lock_on_kubernetes_says_what_is_wrong() {
     ] {
         refused(&["run", "--lock", lock, "--", "true"], &["--lock", lock, problem]);
     }
+}
+
+#[cfg(feature = "etcd")]
+#[test]
+fn flags_of_etcd_that_do_not_fit_are_refused() {
+    refused(
+        &run(&["--etcd-cacert", "ca.crt"]),
+        &["--etcd-cacert is for a lock with TLS, etcds://"],
+    );
+    refused(
+        &run(&["--etcd-user", "u:s3cret"]),
+        &["--etcd-user is a name without a password"],
+    );
+    #[cfg(feature = "kube")]
+    refused(
+        &["run", "--lock", "leases:ns/n", "--etcd-user", "u", "--", "true"],
+        &["--etcd-user is for locks in etcd"],
+    );
+}
+
+/// Exits with 1, and names the file.
+#[cfg(feature = "etcd")]
+#[test]
+fn a_missing_file_of_tls_is_named() {
+    let output = leaderelect(&[
+        "run",
+        "--lock",
+        "etcds://127.0.0.1:1/k",
+        "--etcd-cacert",
+        "/nowhere/ca.crt",
+        "--",
+        "true",
+    ]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    let expected = "TLS to etcd: the authorities to trust, /nowhere/ca.crt: No such file";
+    assert!(said.contains(expected), "{said}");
 }
 
 /// Exits with 1, has started nothing, and says each of `expected`.

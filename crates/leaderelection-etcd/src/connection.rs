@@ -1,14 +1,18 @@
 //! A connection to an etcd cluster, which many locks share.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use etcd_client::{Client, ConnectOptions};
 
 use crate::lock::EtcdLock;
+use crate::login::{Credentials, Password};
 use crate::members::{Member, Members};
 use crate::setup::SetupError;
+#[cfg(feature = "tls")]
+use crate::tls::EtcdTls;
 use crate::url;
 
 /// A connection to the members of one etcd cluster. Cheap to clone; any number of locks share it.
@@ -20,6 +24,8 @@ use crate::url;
 #[derive(Clone)]
 pub struct EtcdConnection {
     members: Arc<Members>,
+    /// Before the key of every lock.
+    prefix: Vec<u8>,
 }
 
 /// Sets up an [`EtcdConnection`]. Made by [`EtcdConnection::builder`].
@@ -30,6 +36,9 @@ pub struct EtcdConnectionBuilder {
     connect_timeout: Duration,
     keep_alive_interval: Duration,
     keep_alive_timeout: Duration,
+    user: Option<Credentials>,
+    #[cfg(feature = "tls")]
+    tls: Option<EtcdTls>,
 }
 
 impl EtcdConnection {
@@ -43,33 +52,65 @@ impl EtcdConnection {
         Self::builder(endpoints).connect().await
     }
 
-    /// Starts to set up a connection to the members of one cluster, each `HOST:PORT` or `http://HOST:PORT`.
+    /// Starts to set up a connection to the members of one cluster, each `HOST:PORT`, `http://HOST:PORT`, or with TLS
+    /// `https://HOST:PORT`.
     pub fn builder<E: Into<String>>(endpoints: impl IntoIterator<Item = E>) -> EtcdConnectionBuilder {
         EtcdConnectionBuilder {
             endpoints: endpoints.into_iter().map(Into::into).collect(),
             connect_timeout: Duration::from_secs(2),
             keep_alive_interval: Duration::from_secs(6),
             keep_alive_timeout: Duration::from_secs(3),
+            user: None,
+            #[cfg(feature = "tls")]
+            tls: None,
         }
     }
 
-    /// Takes a client that you made, with TLS, a user, or whatever you need.
+    /// Takes a client that you made, with whatever you need that [`builder`](Self::builder) does not offer.
     ///
     /// Give it `with_require_leader(true)`, so that a member that has lost its cluster says so; a keepalive of at least
-    /// 5 s, which is the least that etcd tolerates, and none while idle, which it does not; and no timeout: the elector has
-    /// its own.
+    /// 5 s, which is the least that etcd tolerates, and none while idle, which it does not; no timeout: the elector has
+    /// its own; and with a user `with_auto_token_refresh(true)`, or the election ends for good with its first token.
     pub fn from_client(client: Client) -> Self {
         Self {
-            members: Arc::new(Members::new(vec![Member::new(None, client)])),
+            members: Arc::new(Members::new(vec![Member::new(None, client)], false)),
+            prefix: Vec::new(),
         }
     }
 
-    /// The lock whose record is the value of `key`.
+    /// The same connection, for locks whose keys all begin with this prefix, behind the one that there is already. One
+    /// permission for the prefix serves all of them.
+    ///
+    /// ```
+    /// use leaderelection_etcd::EtcdConnection;
+    ///
+    /// # async fn example() -> Result<(), leaderelection_etcd::SetupError> {
+    /// let etcd = EtcdConnection::connect(["127.0.0.1:2379"]).await?;
+    /// let lock = etcd.with_key_prefix("elections/").lock("my-service")?;
+    /// assert_eq!(lock.key(), b"elections/my-service");
+    /// # Ok(())
+    /// # }
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(example()).unwrap();
+    /// ```
+    #[must_use]
+    pub fn with_key_prefix(&self, prefix: impl AsRef<[u8]>) -> Self {
+        Self {
+            members: Arc::clone(&self.members),
+            prefix: [&self.prefix, prefix.as_ref()].concat(),
+        }
+    }
+
+    /// The lock whose record is the value of `key`, behind the connection's [prefix](Self::with_key_prefix).
     ///
     /// # Errors
-    /// When the key is empty.
-    pub fn lock(&self, key: impl Into<Vec<u8>>) -> Result<EtcdLock, SetupError> {
-        EtcdLock::on(Arc::clone(&self.members), key.into())
+    /// When the key is empty, or ends in `.term`, where the [fence](EtcdLock::fence) of another lock is.
+    pub fn lock(&self, key: impl AsRef<[u8]>) -> Result<EtcdLock, SetupError> {
+        let key = key.as_ref();
+        // Not the prefix alone: it names many elections and no single one.
+        if key.is_empty() {
+            return Err(SetupError::EmptyKey);
+        }
+        EtcdLock::on(Arc::clone(&self.members), [&self.prefix, key].concat())
     }
 
     /// The endpoints, each `HOST:PORT`; none where you brought the client, which does not tell them.
@@ -87,7 +128,11 @@ impl fmt::Debug for EtcdConnection {
 }
 
 impl EtcdConnectionBuilder {
-    /// How long the opening of a TCP connection may take; 2 s unless set. Nothing has been written when it passes.
+    /// How long the opening of a connection may take, and with TLS its handshake once more; 2 s unless set. Nothing has been
+    /// written when it passes.
+    ///
+    /// There is no limit here for a call on an open connection, because a swap that is given up may land all the same (SAFETY 9):
+    /// that is the elector's, [`LeaseTiming::with_attempt_timeout`](leaderelection::LeaseTiming::with_attempt_timeout).
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
         self
@@ -104,29 +149,95 @@ impl EtcdConnectionBuilder {
         self
     }
 
-    /// Makes the connection. It sends nothing and does not wait.
+    /// With TLS. It is so, as by [`EtcdTls::new`], also where an endpoint begins with `https://`.
+    #[cfg(feature = "tls")]
+    pub fn tls(mut self, tls: EtcdTls) -> Self {
+        self.tls = Some(tls);
+        self
+    }
+
+    /// Logs in with user and password, at the first call and whenever etcd knows the token no longer that it gave for them:
+    /// when it was not used for 5 minutes (`--auth-token-ttl`), say. Where authentication is not
+    /// enabled, etcd does without.
+    ///
+    /// A login happens within the call that needs it. It costs etcd some 50 ms of work, for the password is hashed.
+    pub fn user(mut self, user: impl Into<String>, password: impl Into<String>) -> Self {
+        self.user = Some(Credentials {
+            user: user.into(),
+            password: Password::Given(password.into()),
+        });
+        self
+    }
+
+    /// As [`user`](Self::user), with the password from a file, less the end of its last line. It is read for every login, so
+    /// that it may change.
+    pub fn user_with_password_file(
+        mut self,
+        user: impl Into<String>,
+        password_file: impl Into<PathBuf>,
+    ) -> Self {
+        self.user = Some(Credentials {
+            user: user.into(),
+            password: Password::File(password_file.into()),
+        });
+        self
+    }
+
+    /// Makes the connection. It reads the files of TLS, sends nothing and does not wait.
     ///
     /// # Errors
-    /// When there is no endpoint, one is not `HOST:PORT`, or there is no tokio runtime; not when etcd is down.
+    /// When there is no endpoint, one is not `HOST:PORT`, a file of TLS is missing or wrong, or there is no tokio runtime; not
+    /// when etcd is down.
     pub async fn connect(self) -> Result<EtcdConnection, SetupError> {
         if self.endpoints.is_empty() {
             return Err(SetupError::NoEndpoint);
         }
         tokio::runtime::Handle::try_current().map_err(|_| SetupError::NoRuntime)?;
+        let endpoints = self
+            .endpoints
+            .iter()
+            .map(|given| url::endpoint(given))
+            .collect::<Result<Vec<_>, _>>()?;
+        let tls = self.load_tls(&endpoints)?;
         let mut members = Vec::new();
-        for given in &self.endpoints {
-            let endpoint = url::endpoint(given)?;
-            let client = Client::connect([endpoint], Some(self.options()))
+        for (_, endpoint) in endpoints {
+            let options = self.options();
+            #[cfg(feature = "tls")]
+            let options = match &tls {
+                Some(tls) => options.with_tls(tls.options(endpoint, self.connect_timeout)),
+                None => options,
+            };
+            let client = Client::connect([endpoint], Some(options))
                 .await
                 .map_err(|error| SetupError::Client {
                     endpoint: endpoint.to_owned(),
                     reason: error.to_string(),
                 })?;
-            members.push(Member::new(Some(endpoint.to_owned()), client));
+            members.push(Member::new(Some(endpoint.to_owned()), client).with_login(self.user.clone()));
         }
         Ok(EtcdConnection {
-            members: Arc::new(Members::new(members)),
+            members: Arc::new(Members::new(members, tls.is_some())),
+            prefix: Vec::new(),
         })
+    }
+
+    /// What TLS needs, if there is to be any.
+    fn load_tls(&self, endpoints: &[(Option<bool>, &str)]) -> Result<Option<Tls>, SetupError> {
+        let wanted = endpoints.iter().any(|(tls, _)| *tls == Some(true));
+        #[cfg(not(feature = "tls"))]
+        let set: Option<&Tls> = None;
+        #[cfg(feature = "tls")]
+        let set = self.tls.as_ref();
+        if set.is_none() && !wanted {
+            return Ok(None);
+        }
+        if let Some((_, plain)) = endpoints.iter().find(|(tls, _)| *tls == Some(false)) {
+            return Err(SetupError::NotAllTls((*plain).to_owned()));
+        }
+        #[cfg(not(feature = "tls"))]
+        return Err(SetupError::NoTls);
+        #[cfg(feature = "tls")]
+        set.unwrap_or(&EtcdTls::new()).load().map(Some)
     }
 
     fn options(&self) -> ConnectOptions {
@@ -141,6 +252,11 @@ impl EtcdConnectionBuilder {
             .with_tcp_keepalive(self.keep_alive_interval)
     }
 }
+
+#[cfg(feature = "tls")]
+type Tls = crate::tls::Loaded;
+#[cfg(not(feature = "tls"))]
+type Tls = std::convert::Infallible;
 
 #[cfg(test)]
 mod tests {
@@ -162,6 +278,35 @@ mod tests {
         assert!(matches!(error, SetupError::Client { .. }), "{error}");
     }
 
+    #[tokio::test]
+    async fn a_connection_is_with_tls_or_without() {
+        let error = EtcdConnection::connect(["https://h:1", "http://i:1"])
+            .await
+            .unwrap_err();
+        assert_eq!(error, SetupError::NotAllTls("i:1".to_owned()));
+        #[cfg(not(feature = "tls"))]
+        assert_eq!(
+            EtcdConnection::connect(["https://h:1", "i:1"]).await.unwrap_err(),
+            SetupError::NoTls
+        );
+        #[cfg(feature = "tls")]
+        {
+            use leaderelection::ResourceLock as _;
+
+            let key = rcgen::KeyPair::generate().unwrap();
+            let authority = rcgen::CertificateParams::default().self_signed(&key).unwrap();
+            let tls = || EtcdTls::new().ca(authority.pem());
+            for endpoints in [["h:1", "[::1]:1"], ["https://h:1", "[::1]:1"]] {
+                let connecting = EtcdConnection::builder(endpoints).tls(tls()).connect();
+                let lock = connecting.await.unwrap().lock("k").unwrap();
+                assert_eq!(lock.describe(), "etcds://h:1,[::1]:1/k");
+            }
+            let connecting = EtcdConnection::builder(["http://h:1"]).tls(tls()).connect();
+            let error = connecting.await.unwrap_err();
+            assert_eq!(error, SetupError::NotAllTls("h:1".to_owned()));
+        }
+    }
+
     #[test]
     fn outside_a_runtime_it_is_an_error_and_no_panic() {
         let mut making = std::pin::pin!(EtcdConnection::connect(["h:1"]));
@@ -173,8 +318,18 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_empty_key_is_refused_by_name() {
+    async fn a_key_that_is_none_is_refused_by_name() {
         let etcd = EtcdConnection::connect(["127.0.0.1:1"]).await.unwrap();
         assert_eq!(etcd.lock("").unwrap_err(), SetupError::EmptyKey);
+        let prefixed = etcd.with_key_prefix("a/").with_key_prefix("b/");
+        assert_eq!(prefixed.lock("").unwrap_err(), SetupError::EmptyKey);
+        assert_eq!(prefixed.lock("k").unwrap().key(), b"a/b/k");
+        assert_eq!(
+            etcd.lock("k").unwrap().key(),
+            b"k",
+            "the connection itself has none"
+        );
+        let said = etcd.lock("a.term").unwrap_err().to_string();
+        assert!(said.contains("\"a.term\""), "{said}");
     }
 }

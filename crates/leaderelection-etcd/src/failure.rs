@@ -13,6 +13,8 @@ use etcd_client::Error;
 use leaderelection::{LockError, LockErrorKind};
 use tonic::{Code, ConnectError, Status};
 
+use crate::reason::{Reason, causes, client_is_refused, without_go_status};
+
 /// What was asked of etcd.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Asked {
@@ -38,13 +40,21 @@ pub(crate) struct Call<'a> {
     pub(crate) lock: &'a str,
     /// The member that was asked, where it is known.
     pub(crate) endpoint: Option<&'a str>,
+    /// What it means if the connection breaks.
+    pub(crate) hint: Option<&'static str>,
 }
 
 impl Call<'_> {
     /// etcd's client returned an error.
     pub(crate) fn failed(&self, error: Error) -> LockError {
         let kind = self.no_write_in_doubt(kind_of(&error));
-        LockError::new(kind, self.to_string()).with_source(Reason::new(error))
+        LockError::new(kind, self.to_string()).with_source(Reason::new(error, self.hint))
+    }
+
+    /// The login failed, before anything else was asked.
+    pub(crate) fn login_failed(&self, doing: &str, error: Error) -> LockError {
+        let kind = no_write(kind_of(&error));
+        LockError::new(kind, doing).with_source(Reason::new(error, self.hint))
     }
 
     /// The server ended a watch with a reason.
@@ -57,8 +67,9 @@ impl Call<'_> {
         };
         LockError::new(
             self.no_write_in_doubt(kind),
-            format!("{self}: ended by the server: {reason}"),
+            format!("{self}: ended by the server"),
         )
+        .with_source(Reason::said(reason))
     }
 
     /// The answer makes no sense.
@@ -68,10 +79,18 @@ impl Call<'_> {
     }
 
     fn no_write_in_doubt(&self, kind: LockErrorKind) -> LockErrorKind {
-        match (kind, self.asked) {
-            (LockErrorKind::Ambiguous, Asked::Get | Asked::Watch) => LockErrorKind::Unavailable,
-            (kind, _) => kind,
+        match self.asked {
+            Asked::Get | Asked::Watch => no_write(kind),
+            Asked::Swap => kind,
         }
+    }
+}
+
+/// The kind of a failure where there was nothing to write.
+fn no_write(kind: LockErrorKind) -> LockErrorKind {
+    match kind {
+        LockErrorKind::Ambiguous => LockErrorKind::Unavailable,
+        kind => kind,
     }
 }
 
@@ -88,6 +107,12 @@ impl fmt::Display for Call<'_> {
 /// Whether another member might have served the call.
 pub(crate) fn worth_another_member(error: &LockError) -> bool {
     !matches!(error.kind(), LockErrorKind::Denied | LockErrorKind::Invalid)
+}
+
+/// Whether the server refused the token, or that there was none: another may help, and nothing was written.
+pub(crate) fn token_refused(error: &LockError) -> bool {
+    let reason = error.source().and_then(|source| source.downcast_ref::<Reason>());
+    reason.is_some_and(Reason::is_about_token)
 }
 
 fn kind_of(error: &Error) -> LockErrorKind {
@@ -107,6 +132,9 @@ fn kind_of_status(status: &Status) -> LockErrorKind {
         // Made on this side, from an error of the transport: its code and its words are not the server's.
         return if causes(status).any(|cause| cause.is::<ConnectError>()) {
             LockErrorKind::Unavailable
+        } else if client_is_refused(status) {
+            // A client that sends its request behind its certificate, without waiting for what the server says to that.
+            LockErrorKind::Denied
         } else {
             LockErrorKind::Ambiguous
         };
@@ -124,11 +152,7 @@ fn kind_of_status(status: &Status) -> LockErrorKind {
 
 /// Reasons that etcd gives only when a transaction was not and will not be applied.
 fn said_by_server(message: &str) -> Option<LockErrorKind> {
-    // A watch tells its reason as Go prints a status.
-    let message = message
-        .rsplit_once("desc = ")
-        .map_or(message, |(_, reason)| reason);
-    match message {
+    match without_go_status(message) {
         "etcdserver: permission denied"
         | "etcdserver: user name is empty"
         | "etcdserver: invalid auth token"
@@ -142,58 +166,10 @@ fn said_by_server(message: &str) -> Option<LockErrorKind> {
         "etcdserver: key is not provided" | "etcdserver: request is too large" => {
             Some(LockErrorKind::Invalid)
         }
-        _ if message.starts_with("grpc: received message larger than max") => Some(LockErrorKind::Invalid),
+        message if message.starts_with("grpc: received message larger than max") => {
+            Some(LockErrorKind::Invalid)
+        }
         _ => None,
-    }
-}
-
-/// The chain of causes, itself not included.
-fn causes<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
-    std::iter::successors(error.source(), |cause| {
-        let cause: &'a (dyn StdError + 'static) = *cause;
-        cause.source()
-    })
-}
-
-/// An error of etcd's client, said in few words: the client prints a status with all its metadata, and hides the cause.
-#[derive(Debug)]
-struct Reason {
-    words: String,
-    error: Error,
-}
-
-impl Reason {
-    fn new(error: Error) -> Self {
-        let words = match &error {
-            Error::GRpcStatus(status) => {
-                let mut words = if status.message().is_empty() {
-                    status.code().to_string()
-                } else {
-                    status.message().to_owned()
-                };
-                // Layers of the transport repeat one another; only what adds something is told.
-                for cause in causes(status).map(ToString::to_string) {
-                    if !words.contains(&cause) {
-                        words = format!("{words}: {cause}");
-                    }
-                }
-                words
-            }
-            error => error.to_string(),
-        };
-        Self { words, error }
-    }
-}
-
-impl fmt::Display for Reason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.words)
-    }
-}
-
-impl StdError for Reason {
-    fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        Some(&self.error)
     }
 }
 
@@ -206,6 +182,7 @@ mod tests {
             asked,
             lock: "etcd://h:1/k",
             endpoint: Some("h:1"),
+            hint: None,
         };
         call.failed(error).kind()
     }
@@ -325,6 +302,7 @@ mod tests {
             asked: Asked::Swap,
             lock: "etcd://a:1,b:2/k",
             endpoint: Some("b:2"),
+            hint: Some("what it means"),
         };
         let refused = std::io::Error::new(
             std::io::ErrorKind::ConnectionRefused,
@@ -343,6 +321,7 @@ mod tests {
             asked: Asked::Watch,
             lock: "etcd://a:1/k",
             endpoint: None,
+            hint: None,
         };
         let denied = call.canceled("rpc error: code = PermissionDenied desc = etcdserver: permission denied");
         assert_eq!(denied.kind(), LockErrorKind::Denied);
@@ -354,5 +333,32 @@ mod tests {
                 "unavailable: watch of etcd://a:1/k: ended by the server: no reason given"
             )
         );
+    }
+
+    /// Only what a login can put right is worth one. How a watch is refused was seen on a real etcd.
+    #[test]
+    fn a_refused_token_is_told_from_other_refusals() {
+        let call = Call {
+            asked: Asked::Watch,
+            lock: "etcd://a:1/k",
+            endpoint: None,
+            hint: None,
+        };
+        let unauthenticated = |message| token_refused(&call.failed(status(Code::Unauthenticated, message)));
+        assert!(unauthenticated("etcdserver: invalid auth token"));
+        assert!(unauthenticated("etcdserver: user name is empty"));
+        assert!(unauthenticated("etcdserver: revision of auth store is old"));
+        assert!(!unauthenticated("etcdserver: permission denied"));
+        assert!(!unauthenticated("by a proxy"));
+
+        let words = "rpc error: code = Unauthenticated desc = etcdserver: invalid auth token";
+        assert!(token_refused(&call.canceled(words)));
+        assert!(token_refused(&call.canceled("etcdserver: user name is empty")));
+        assert!(!token_refused(&call.canceled("etcdserver: permission denied")));
+        assert!(!token_refused(&call.canceled("")));
+
+        let broken = std::io::Error::other("etcdserver: invalid auth token");
+        let broken = Status::from_error(Box::new(broken));
+        assert!(!token_refused(&call.failed(Error::GRpcStatus(broken))));
     }
 }

@@ -8,7 +8,7 @@
 //! | [`ResourceLock`](leaderelection::ResourceLock) | etcd |
 //! |---|---|
 //! | `get` | one linearizable range; its header's revision is the version of an absence |
-//! | `compare_and_swap` | one transaction: compare `mod_revision` (to create: `create_revision` with 0), then put, else get |
+//! | `compare_and_swap` | one transaction: compare `mod_revision` (to create: `create_revision` with 0), then put, else get. The write that begins a term puts `KEY.term`, too, and that which ends one deletes it |
 //! | `watch` | a range, then a watch from the revision after it |
 //!
 //! ```no_run
@@ -21,19 +21,33 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! # The fence
+//!
+//! No clock can stop a write that a paused leader has already decided on. For what is kept in the same etcd,
+//! [`EtcdLock::fence`] can: it gives the compares that make a transaction of yours succeed only while the term is current.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod connection;
 mod failure;
+mod fence;
 mod lock;
+mod login;
 mod members;
+mod reason;
 mod setup;
+#[cfg(feature = "tls")]
+mod tls;
 mod url;
 mod watch;
+
+pub use etcd_client;
 
 pub use connection::{EtcdConnection, EtcdConnectionBuilder};
 pub use lock::EtcdLock;
 pub use setup::SetupError;
+#[cfg(feature = "tls")]
+pub use tls::EtcdTls;
 pub use url::EtcdUrl;
 
 #[cfg(doctest)]

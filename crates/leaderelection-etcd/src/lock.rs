@@ -17,7 +17,7 @@ use crate::failure::{Asked, Call};
 use crate::members::{Members, Turn};
 use crate::setup::SetupError;
 use crate::url::EtcdUrl;
-use crate::{url, watch};
+use crate::{fence, url, watch};
 
 /// A [`ResourceLock`] on one key of etcd. Cheap to clone.
 ///
@@ -28,6 +28,7 @@ use crate::{url, watch};
 pub struct EtcdLock {
     members: Arc<Members>,
     key: Vec<u8>,
+    term_key: Vec<u8>,
     name: Arc<str>,
 }
 
@@ -36,30 +37,44 @@ impl EtcdLock {
     /// client use that, too.
     ///
     /// # Errors
-    /// When the key is empty.
-    pub fn new(client: Client, key: impl Into<Vec<u8>>) -> Result<Self, SetupError> {
+    /// When the key is empty, or ends in `.term`.
+    pub fn new(client: Client, key: impl AsRef<[u8]>) -> Result<Self, SetupError> {
         EtcdConnection::from_client(client).lock(key)
     }
 
-    /// The lock that a URL names, on a connection of its own.
+    /// The lock that a URL names, on a connection of its own with the defaults. [`EtcdUrl::connection`] sets up another.
     ///
     /// # Errors
     /// As [`EtcdConnection::connect`]; not when etcd is down.
     pub async fn connect(url: &EtcdUrl) -> Result<Self, SetupError> {
-        EtcdConnection::connect(url.endpoints()).await?.lock(url.key())
+        url.connection().connect().await?.lock(url.key())
     }
 
     pub(crate) fn on(members: Arc<Members>, key: Vec<u8>) -> Result<Self, SetupError> {
-        if key.is_empty() {
-            return Err(SetupError::EmptyKey);
+        if key.ends_with(fence::SUFFIX) {
+            return Err(SetupError::ReservedKey(
+                String::from_utf8_lossy(&key).into_owned(),
+            ));
         }
-        let name = url::describe(members.endpoints(), &key).into();
-        Ok(Self { members, key, name })
+        let name = url::describe(members.tls(), members.endpoints(), &key).into();
+        let term_key = [key.as_slice(), fence::SUFFIX].concat();
+        Ok(Self {
+            members,
+            key,
+            term_key,
+            name,
+        })
     }
 
     /// The key.
     pub fn key(&self) -> &[u8] {
         &self.key
+    }
+
+    /// The key beside it, `KEY.term`, whose `mod_revision` is the fencing token of the current term, and which is gone when a term
+    /// was released. [`fence`](Self::fence) says what for.
+    pub fn term_key(&self) -> &[u8] {
+        &self.term_key
     }
 
     pub(crate) fn members(&self) -> &Arc<Members> {
@@ -72,24 +87,28 @@ impl EtcdLock {
             asked,
             lock: &self.name,
             endpoint: None,
+            hint: None,
         };
         // There is always a member: the constructors see to it.
         let Some(turn) = self.members.next() else {
             return Err(call.nonsense("there is no member to ask"));
         };
         call.endpoint = turn.endpoint();
+        call.hint = turn.hint();
         Ok((turn, call))
     }
 
     /// Reads the key, with the revision at which that was its state.
     pub(crate) async fn read(&self) -> Result<(i64, Observation), LockError> {
         let (turn, call) = self.turn(Asked::Get)?;
-        // Linearizable unless asked otherwise.
-        let answer = turn.client().kv_client().get(self.key.as_slice(), None).await;
-        let seen = answer.map_err(|error| call.failed(error)).and_then(|read| {
+        let ask = || async {
+            // Linearizable unless asked otherwise.
+            let answer = turn.client().kv_client().get(self.key.as_slice(), None).await;
+            let read = answer.map_err(|error| call.failed(error))?;
             let revision = revision(read.header(), &call)?;
             Ok((revision, state(&read, revision)))
-        });
+        };
+        let seen = turn.call(&call, ask).await;
         turn.settle(&seen);
         seen
     }
@@ -108,12 +127,17 @@ impl ResourceLock for EtcdLock {
     ) -> Result<Swap, LockError> {
         let (turn, call) = self.turn(Asked::Swap)?;
         let key = self.key.as_slice();
-        let transaction = Txn::new()
-            .when([compare(key, expected)])
-            .and_then([TxnOp::put(key, record.to_json(), None)])
-            .or_else([TxnOp::get(key, None)]);
-        let answer = turn.client().kv_client().txn(transaction).await;
-        let swapped = answer.map_err(|error| call.failed(error)).and_then(|answer| {
+        let value = record.to_json();
+        let ask = || async {
+            let writes = [TxnOp::put(key, value.as_str(), None)]
+                .into_iter()
+                .chain(fence::write(expected, record, self.term_key()));
+            let transaction = Txn::new()
+                .when([compare(key, expected)])
+                .and_then(writes.collect::<Vec<_>>())
+                .or_else([TxnOp::get(key, None)]);
+            let answer = turn.client().kv_client().txn(transaction).await;
+            let answer = answer.map_err(|error| call.failed(error))?;
             let revision = revision(answer.header(), &call)?;
             if answer.succeeded() {
                 return Ok(Swap::Done(version(revision)));
@@ -122,7 +146,8 @@ impl ResourceLock for EtcdLock {
                 Some(TxnOpResponse::Get(read)) => Some(state(read, revision)),
                 _ => None,
             }))
-        });
+        };
+        let swapped = turn.call(&call, ask).await;
         turn.settle(&swapped);
         swapped
     }
@@ -150,7 +175,7 @@ impl fmt::Debug for EtcdLock {
 }
 
 /// A revision that no key ever has.
-const NEVER: i64 = -1;
+pub(crate) const NEVER: i64 = -1;
 
 /// Whether the key is in the state that the swap names.
 fn compare(key: &[u8], expected: Expected) -> Compare {
@@ -200,10 +225,7 @@ mod tests {
         assert_eq!(lock.describe(), "etcd://a:1,b:2/my-service/leader");
         let url: EtcdUrl = lock.describe().parse().unwrap();
         assert_eq!(EtcdLock::connect(&url).await.unwrap().describe(), lock.describe());
-        assert_eq!(
-            etcd.lock(b"\xff".to_vec()).unwrap().describe(),
-            "etcd://a:1,b:2/\u{fffd}"
-        );
+        assert_eq!(etcd.lock(b"\xff").unwrap().describe(), "etcd://a:1,b:2/\u{fffd}");
     }
 
     #[tokio::test]

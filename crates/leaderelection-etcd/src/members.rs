@@ -6,15 +6,18 @@
 //! The rule: the member with the fewest unanswered calls, and among equals the one that served last. So a healthy cluster
 //! is served by one member, one that hangs gets no second call while others are free, and one that failed is left at once.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::future::Future;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use etcd_client::Client;
 use leaderelection::LockError;
 
-use crate::failure::worth_another_member;
+use crate::failure::{Call, worth_another_member};
+use crate::login::{Credentials, Login};
 
 pub(crate) struct Members {
     all: Vec<Member>,
+    tls: bool,
     /// Where the search begins.
     preferred: AtomicUsize,
 }
@@ -23,7 +26,10 @@ pub(crate) struct Member {
     /// `HOST:PORT`; none where the user brought the client.
     endpoint: Option<String>,
     client: Client,
+    login: Option<Login>,
     unanswered: AtomicUsize,
+    /// It has served a call once.
+    heard: AtomicBool,
 }
 
 impl Member {
@@ -31,21 +37,41 @@ impl Member {
         Self {
             endpoint,
             client,
+            login: None,
             unanswered: AtomicUsize::new(0),
+            heard: AtomicBool::new(false),
         }
+    }
+
+    pub(crate) fn with_login(mut self, credentials: Option<Credentials>) -> Self {
+        self.login = credentials.map(Login::new);
+        self
     }
 }
 
+/// What it means if a connection breaks on which nothing was ever heard. With TLS 1.3 a client that is refused learns why only if
+/// it reads that before it sees the end of the connection.
+const PERHAPS_REFUSED: &str = "it has never answered: perhaps it wants a client's certificate, and refuses this one, or that there is none";
+/// The same without TLS.
+const PERHAPS_TLS: &str =
+    "it has never answered: with TLS, if that is what it speaks, a lock is etcds://…, an endpoint https://…";
+
 impl Members {
-    pub(crate) fn new(all: Vec<Member>) -> Self {
+    pub(crate) fn new(all: Vec<Member>, tls: bool) -> Self {
         Self {
             all,
+            tls,
             preferred: AtomicUsize::new(0),
         }
     }
 
     pub(crate) fn endpoints(&self) -> impl Iterator<Item = &str> {
         self.all.iter().filter_map(|member| member.endpoint.as_deref())
+    }
+
+    /// Whether they are asked through TLS. Not known where the user brought the client.
+    pub(crate) fn tls(&self) -> bool {
+        self.tls
     }
 
     /// Picks the member for one call. `None` only if there are no members at all.
@@ -94,6 +120,29 @@ impl<'a> Turn<'a> {
         &self.member.client
     }
 
+    /// Makes the call, logged in where there is a user. It is made again if the token was refused, and only then, so that it
+    /// has come to nothing the first time.
+    pub(crate) async fn call<T, F: Future<Output = Result<T, LockError>>>(
+        &self,
+        call: &Call<'_>,
+        ask: impl Fn() -> F,
+    ) -> Result<T, LockError> {
+        match &self.member.login {
+            Some(login) => login.call(&self.member.client, call, ask).await,
+            None => ask().await,
+        }
+    }
+
+    /// See [`Call`].
+    pub(crate) fn hint(&self) -> Option<&'static str> {
+        let unheard = !self.member.heard.load(Ordering::Relaxed);
+        (unheard && self.member.endpoint.is_some()).then_some(if self.members.tls {
+            PERHAPS_REFUSED
+        } else {
+            PERHAPS_TLS
+        })
+    }
+
     pub(crate) fn endpoint(&self) -> Option<&'a str> {
         self.member.endpoint.as_deref()
     }
@@ -107,6 +156,9 @@ impl<'a> Turn<'a> {
         self.answered = !outcome.as_ref().is_err_and(worth_another_member);
         if self.answered {
             self.members.preferred.store(self.index, Ordering::Relaxed);
+        }
+        if outcome.is_ok() {
+            self.member.heard.store(true, Ordering::Relaxed);
         }
     }
 }
@@ -131,7 +183,7 @@ mod tests {
             let client = Client::connect([&endpoint], None).await.unwrap();
             all.push(Member::new(Some(endpoint), client));
         }
-        Members::new(all)
+        Members::new(all, false)
     }
 
     fn next(members: &Members) -> usize {
@@ -185,7 +237,7 @@ mod tests {
 
     #[test]
     fn no_members_is_no_panic() {
-        let none = Members::new(Vec::new());
+        let none = Members::new(Vec::new(), false);
         assert!(none.next().is_none());
         none.distrust(0);
     }

@@ -1,11 +1,14 @@
 //! `etcd://HOST:PORT[,HOST:PORT…]/KEY`: the form in which a command line names a lock, and in which a lock names itself.
+//! With TLS it begins with `etcds://`.
 
 use std::fmt;
 use std::str::FromStr;
 
+use crate::connection::{EtcdConnection, EtcdConnectionBuilder};
 use crate::setup::SetupError;
 
 const SCHEME: &str = "etcd://";
+const SCHEME_OF_TLS: &str = "etcds://";
 
 /// Where a lock is: the endpoints of one etcd cluster, and the key.
 ///
@@ -22,6 +25,7 @@ const SCHEME: &str = "etcd://";
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct EtcdUrl {
+    tls: bool,
     endpoints: Vec<String>,
     key: String,
 }
@@ -36,6 +40,21 @@ impl EtcdUrl {
     pub fn key(&self) -> &str {
         &self.key
     }
+
+    /// Whether it begins with `etcds://`.
+    pub fn is_tls(&self) -> bool {
+        self.tls
+    }
+
+    /// Starts to set up a connection to its endpoints, with TLS if it says so.
+    pub fn connection(&self) -> EtcdConnectionBuilder {
+        let scheme = if self.tls { HTTPS } else { HTTP };
+        EtcdConnection::builder(
+            self.endpoints
+                .iter()
+                .map(|endpoint| format!("{scheme}{endpoint}")),
+        )
+    }
 }
 
 impl FromStr for EtcdUrl {
@@ -47,7 +66,11 @@ impl FromStr for EtcdUrl {
             problem,
         };
         // A key may have an '@'. Where there is no telling what is the key, none is repeated.
-        let (authority, key) = match url.strip_prefix(SCHEME) {
+        let (tls, rest) = match url.strip_prefix(SCHEME_OF_TLS) {
+            Some(rest) => (true, Some(rest)),
+            None => (false, url.strip_prefix(SCHEME)),
+        };
+        let (authority, key) = match rest {
             Some(rest) => rest
                 .split_once('/')
                 .map_or((rest, None), |(head, key)| (head, Some(key))),
@@ -56,8 +79,8 @@ impl FromStr for EtcdUrl {
         if authority.contains('@') {
             return Err(SetupError::CredentialsInEndpoint);
         }
-        if !url.starts_with(SCHEME) {
-            return Err(bad("it does not begin with etcd://"));
+        if rest.is_none() {
+            return Err(bad("it does not begin with etcd:// or etcds://"));
         }
         if authority.is_empty() {
             return Err(bad("it names no endpoint"));
@@ -69,6 +92,7 @@ impl FromStr for EtcdUrl {
         match key {
             None | Some("") => Err(bad("it names no key")),
             Some(key) => Ok(Self {
+                tls,
                 endpoints,
                 key: key.to_owned(),
             }),
@@ -78,33 +102,33 @@ impl FromStr for EtcdUrl {
 
 impl fmt::Display for EtcdUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{SCHEME}{}/{}", self.endpoints.join(","), self.key)
+        let endpoints = self.endpoints.iter().map(String::as_str);
+        f.write_str(&describe(self.tls, endpoints, self.key.as_bytes()))
     }
 }
 
 /// How a lock names itself. A client that the user made does not tell its endpoints; their place stays empty, as the
 /// host's in `file:///`.
-pub(crate) fn describe<'a>(endpoints: impl Iterator<Item = &'a str>, key: &[u8]) -> String {
+pub(crate) fn describe<'a>(tls: bool, endpoints: impl Iterator<Item = &'a str>, key: &[u8]) -> String {
+    let scheme = if tls { SCHEME_OF_TLS } else { SCHEME };
     let endpoints: Vec<_> = endpoints.collect();
-    format!("{SCHEME}{}/{}", endpoints.join(","), String::from_utf8_lossy(key))
+    format!("{scheme}{}/{}", endpoints.join(","), String::from_utf8_lossy(key))
 }
 
-/// Takes off the scheme that etcd's own tools write before an endpoint.
-pub(crate) fn endpoint(given: &str) -> Result<&str, SetupError> {
-    let bad = |problem| SetupError::BadEndpoint {
-        endpoint: given.to_owned(),
-        problem,
-    };
+const HTTP: &str = "http://";
+const HTTPS: &str = "https://";
+
+/// Takes off the scheme that etcd's own tools write before an endpoint. Tells whether that says with TLS or without.
+pub(crate) fn endpoint(given: &str) -> Result<(Option<bool>, &str), SetupError> {
     if given.contains('@') {
         return Err(SetupError::CredentialsInEndpoint);
     }
-    if given.starts_with("https://") {
-        return Err(bad(
-            "TLS is set up in an etcd_client::Client of your own, for EtcdLock::new",
-        ));
-    }
-    let bare = given.strip_prefix("http://").unwrap_or(given);
-    host_and_port(bare).map(|()| bare)
+    let (tls, bare) = match (given.strip_prefix(HTTPS), given.strip_prefix(HTTP)) {
+        (Some(bare), _) => (Some(true), bare),
+        (None, Some(bare)) => (Some(false), bare),
+        (None, None) => (None, given),
+    };
+    host_and_port(bare).map(|()| (tls, bare))
 }
 
 fn host_and_port(endpoint: &str) -> Result<(), SetupError> {
@@ -148,6 +172,7 @@ mod tests {
             ),
             ("etcd://h:1//leading", &["h:1"], "/leading"),
             ("etcd://h:1/a@b?c#d%20e", &["h:1"], "a@b?c#d%20e"),
+            ("etcds://h:1,i:2/k", &["h:1", "i:2"], "k"),
         ] {
             let parsed: EtcdUrl = url.parse().unwrap();
             assert_eq!(
@@ -162,8 +187,9 @@ mod tests {
                 )
             );
             assert_eq!(parsed.to_string(), url, "it is written as it is read");
+            assert_eq!(parsed.is_tls(), url.starts_with("etcds:"));
             assert_eq!(
-                describe(endpoints.iter().copied(), key.as_bytes()),
+                describe(parsed.is_tls(), endpoints.iter().copied(), key.as_bytes()),
                 url,
                 "a lock names itself alike"
             );
@@ -180,6 +206,9 @@ mod tests {
             ("etcd:///k", "names no endpoint"),
             ("etcd://h:1", "names no key"),
             ("etcd://h:1/", "names no key"),
+            ("etcds://", "names no endpoint"),
+            ("etcds:h:1/k", "does not begin with etcd:// or etcds://"),
+            ("etcds://h:1/", "names no key"),
         ] {
             let said = problem(url);
             assert!(
@@ -211,6 +240,7 @@ mod tests {
     fn credentials_are_refused_and_not_repeated() {
         for url in [
             "etcd://root:secret@h:1/k",
+            "etcds://root:secret@h:1/k",
             "etcd://h:1,root:secret@i:1/k",
             "http://root:secret@h:1/k",
         ] {
@@ -226,10 +256,9 @@ mod tests {
 
     #[test]
     fn an_endpoint_may_carry_the_scheme_of_etcds_own_tools() {
-        assert_eq!(endpoint("http://h:1"), Ok("h:1"));
-        assert_eq!(endpoint("h:1"), Ok("h:1"));
-        let said = endpoint("https://h:1").unwrap_err().to_string();
-        assert!(said.contains("EtcdLock::new"), "{said}");
+        assert_eq!(endpoint("http://h:1"), Ok((Some(false), "h:1")));
+        assert_eq!(endpoint("https://h:1"), Ok((Some(true), "h:1")));
+        assert_eq!(endpoint("h:1"), Ok((None, "h:1")));
         let said = endpoint("http://h:1/").unwrap_err().to_string();
         assert!(said.contains("the port is not"), "{said}");
     }

@@ -19,15 +19,15 @@ use crate::members::Members;
 pub(crate) async fn open(lock: &EtcdLock) -> Result<ObservationStream, LockError> {
     let (revision, now) = lock.read().await?;
     let (turn, call) = lock.turn(Asked::Watch)?;
-    let options = WatchOptions::new().with_start_revision(revision.saturating_add(1));
-    let opening = async {
+    let ask = || async {
+        let options = WatchOptions::new().with_start_revision(revision.saturating_add(1));
         let mut stream = turn
             .client()
             .watch_client()
             .watch(lock.key(), Some(options))
             .await
             .map_err(|error| call.failed(error))?;
-        let mut shown = VecDeque::from([now]);
+        let mut shown = VecDeque::new();
         // The server may refuse a watch after it has accepted the stream.
         while !receive(&mut stream, &mut shown, &call)
             .await?
@@ -35,10 +35,11 @@ pub(crate) async fn open(lock: &EtcdLock) -> Result<ObservationStream, LockError
         {}
         Ok((stream, shown))
     };
-    let opened = opening.await;
+    let opened = turn.call(&call, ask).await;
     let index = turn.index();
     turn.settle(&opened);
-    let (stream, shown) = opened?;
+    let (stream, mut shown) = opened?;
+    shown.push_front(now);
     let follower = Follower {
         shown,
         stream,
@@ -73,6 +74,7 @@ impl Follower {
                 asked: Asked::Watch,
                 lock: &self.lock,
                 endpoint: self.endpoint.as_deref(),
+                hint: None,
             };
             let received = receive(&mut self.stream, &mut self.shown, &call).await;
             match received {

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use super::patience::Patience;
 use super::process::Process;
-use super::{ServerError, http, ports};
+use super::{Authority, ServerError, http, ports};
 
 const PROGRAM: &str = "etcd";
 
@@ -40,6 +40,65 @@ pub struct Etcd {
     folder: TempDir,
     client_port: u16,
     peer_port: u16,
+    /// For what the fixture asks itself, without TLS and without a user.
+    metrics_port: u16,
+    settings: EtcdSettings,
+}
+
+/// How an [`Etcd`] differs from a plain one.
+#[derive(Debug, Clone, Default)]
+pub struct EtcdSettings {
+    tls: Vec<OsString>,
+    flags: Vec<OsString>,
+}
+
+impl EtcdSettings {
+    /// A plain one.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Clients speak TLS with it. Its certificate is by that authority, for the address that [`Etcd::endpoint`] names and for
+    /// `localhost`.
+    ///
+    /// # Errors
+    /// When the certificate cannot be made.
+    pub fn tls(self, authority: &Authority) -> Result<Self, ServerError> {
+        self.tls_for(authority, &["127.0.0.1", "localhost"])
+    }
+
+    /// As [`tls`](Self::tls), with a certificate for those names alone.
+    ///
+    /// # Errors
+    /// When the certificate cannot be made.
+    pub fn tls_for(mut self, authority: &Authority, names: &[&str]) -> Result<Self, ServerError> {
+        let files = authority.server(names)?;
+        self.tls = vec![
+            "--cert-file".into(),
+            files.certificate.into(),
+            "--key-file".into(),
+            files.key.into(),
+        ];
+        Ok(self)
+    }
+
+    /// With TLS, clients have to show a certificate by that authority.
+    #[must_use]
+    pub fn client_certificates(mut self, authority: &Authority) -> Self {
+        self.tls.extend([
+            "--client-cert-auth".into(),
+            "--trusted-ca-file".into(),
+            authority.file().into(),
+        ]);
+        self
+    }
+
+    /// With this flag.
+    #[must_use]
+    pub fn flag(mut self, name: &str, value: &str) -> Self {
+        self.flags.extend([name.into(), value.into()]);
+        self
+    }
 }
 
 impl Etcd {
@@ -49,24 +108,47 @@ impl Etcd {
     /// When the program is not built (the message names `tests/run.sh`), does not start, or does not serve within 30 s
     /// (the message ends with the server's log).
     pub fn start() -> Result<Self, ServerError> {
+        Self::start_with(&EtcdSettings::new())
+    }
+
+    /// As [`start`](Self::start), with those settings.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn start_with(settings: &EtcdSettings) -> Result<Self, ServerError> {
+        Self::trying_ports(|| {
+            let mut etcd = Self::prepare(settings)?;
+            etcd.launch()?;
+            Ok(etcd)
+        })
+    }
+
+    /// Tries again when somebody took a port between its choice and its use.
+    pub(super) fn trying_ports<T>(start: impl Fn() -> Result<T, ServerError>) -> Result<T, ServerError> {
         let mut tries_left = PORT_TRIES;
         loop {
-            let mut etcd = Self {
-                process: None,
-                folder: tempfile::Builder::new()
-                    .prefix("leaderelection-etcd-")
-                    .tempdir()
-                    .map_err(ServerError::io("make a temporary folder"))?,
-                client_port: ports::free().map_err(ServerError::io("find a free port"))?,
-                peer_port: ports::free().map_err(ServerError::io("find a free port"))?,
-            };
             tries_left -= 1;
-            match etcd.launch() {
-                Ok(()) => return Ok(etcd),
+            match start() {
                 Err(ServerError::PortTaken { .. }) if tries_left > 0 => {}
-                Err(error) => return Err(error),
+                done => return done,
             }
         }
+    }
+
+    /// One that does not run yet.
+    pub(super) fn prepare(settings: &EtcdSettings) -> Result<Self, ServerError> {
+        let port = || ports::free().map_err(ServerError::io("find a free port"));
+        Ok(Self {
+            process: None,
+            folder: tempfile::Builder::new()
+                .prefix("leaderelection-etcd-")
+                .tempdir()
+                .map_err(ServerError::io("make a temporary folder"))?,
+            client_port: port()?,
+            peer_port: port()?,
+            metrics_port: port()?,
+            settings: settings.clone(),
+        })
     }
 
     /// Where clients connect: `127.0.0.1:PORT`. It stays the same across [`Etcd::restart`].
@@ -126,7 +208,7 @@ impl Etcd {
     /// # Errors
     /// When it is killed, stopped (after 2 s) or unhealthy.
     pub fn health(&self) -> Result<(), ServerError> {
-        health(self.client_port)
+        health(self.metrics_port)
     }
 
     /// Its metrics, in Prometheus' text format.
@@ -134,7 +216,7 @@ impl Etcd {
     /// # Errors
     /// When it does not answer within 2 s.
     pub fn metrics(&self) -> Result<String, ServerError> {
-        http::get(self.client_port, "/metrics", REQUEST_LIMIT)
+        http::get(self.metrics_port, "/metrics", REQUEST_LIMIT)
     }
 
     /// How many requests clients have sent to the methods that `wanted` selects, since the server's (re)start.
@@ -167,9 +249,42 @@ impl Etcd {
         self.process.as_ref().ok_or(ServerError::NotRunning(PROGRAM))
     }
 
+    /// Where other members connect.
+    pub(super) fn peer_url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.peer_port)
+    }
+
+    pub(super) fn set_flag(&mut self, name: &str, value: &str) {
+        self.settings.flags.extend([name.into(), value.into()]);
+    }
+
+    /// Whether it leads the members of its cluster, by its own account.
+    ///
+    /// # Errors
+    /// As [`Etcd::metrics`].
+    pub fn leads(&self) -> Result<bool, ServerError> {
+        self.running()?;
+        Ok(self
+            .metrics()?
+            .lines()
+            .any(|line| line == "etcd_server_is_leader 1"))
+    }
+
     fn launch(&mut self) -> Result<(), ServerError> {
+        self.spawn()?;
+        self.wait_until_it_serves()
+    }
+
+    /// Starts the process, and does not wait.
+    pub(super) fn spawn(&mut self) -> Result<(), ServerError> {
         let url = |port: u16| OsString::from(format!("http://127.0.0.1:{port}"));
-        let args = [
+        let scheme = if self.settings.tls.is_empty() {
+            "http"
+        } else {
+            "https"
+        };
+        let clients = OsString::from(format!("{scheme}://127.0.0.1:{}", self.client_port));
+        let mut args = vec![
             "--data-dir".into(),
             self.folder.path().join("data").into(),
             // What is lost with the machine's power does not matter here; what is lost with the process is not affected.
@@ -177,17 +292,23 @@ impl Etcd {
             "--log-level".into(),
             "warn".into(),
             "--listen-client-urls".into(),
-            url(self.client_port),
+            clients.clone(),
             "--advertise-client-urls".into(),
-            url(self.client_port),
+            clients,
             "--listen-peer-urls".into(),
             url(self.peer_port),
+            "--listen-metrics-urls".into(),
+            url(self.metrics_port),
         ];
-        let mut process = Process::spawn(PROGRAM, &args, &self.folder.path().join("log"))?;
-        let port = self.client_port;
-        process.wait_until(START_LIMIT, || health(port))?;
-        self.process = Some(process);
+        args.extend(self.settings.tls.iter().chain(&self.settings.flags).cloned());
+        self.process = Some(Process::spawn(PROGRAM, &args, &self.folder.path().join("log"))?);
         Ok(())
+    }
+
+    pub(super) fn wait_until_it_serves(&mut self) -> Result<(), ServerError> {
+        let port = self.metrics_port;
+        let process = self.process.as_mut().ok_or(ServerError::NotRunning(PROGRAM))?;
+        process.wait_until(START_LIMIT, || health(port))
     }
 }
 

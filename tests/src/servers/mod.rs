@@ -4,9 +4,11 @@
 //! need no runtime, so a test may start one before, inside or outside an async block.
 
 mod audit;
+mod authority;
 mod contender;
 mod error;
 mod etcd;
+mod etcd_cluster;
 mod http;
 mod janitor;
 mod kube;
@@ -17,9 +19,11 @@ mod programs;
 mod tls;
 
 pub use self::audit::KubeRequest;
+pub use self::authority::{Authority, CertificateFiles};
 pub use self::contender::{Contender, ContenderEvent, GoContender, Said, monotonic};
 pub use self::error::ServerError;
-pub use self::etcd::Etcd;
+pub use self::etcd::{Etcd, EtcdSettings};
+pub use self::etcd_cluster::EtcdCluster;
 pub use self::janitor::Janitor;
 pub use self::kube::KubeApiserver;
 pub(crate) use self::programs::find as find_program;

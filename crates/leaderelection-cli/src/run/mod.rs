@@ -32,6 +32,7 @@ use self::children::{Children, GroupEnd, StartError};
 use self::guard::GuardTime;
 use self::stops::Stops;
 use crate::args::{self, RunArgs};
+use crate::etcd_args::EtcdAccess;
 use crate::events::Recording;
 use crate::lock_arg::Opened;
 use crate::log;
@@ -63,13 +64,17 @@ pub(crate) fn run(args: RunArgs) -> ExitCode {
             "--events is for locks on Kubernetes: other stores have no Events",
         );
     }
+    let etcd = match args.etcd() {
+        Ok(etcd) => etcd,
+        Err(error) => args::refuse("run", error),
+    };
     log::to_stderr();
     let ended = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(RunError::from)
         .and_then(|runtime| {
-            let ended = runtime.block_on(supervise(args, timing));
+            let ended = runtime.block_on(supervise(args, &etcd, timing));
             // Dropped, it would wait for a credential plugin or a name server that never answers.
             runtime.shutdown_background();
             ended
@@ -86,7 +91,7 @@ pub(crate) fn run(args: RunArgs) -> ExitCode {
     }
 }
 
-async fn supervise(args: RunArgs, timing: LeaseTiming) -> Result<u8, RunError> {
+async fn supervise(args: RunArgs, etcd: &EtcdAccess, timing: LeaseTiming) -> Result<u8, RunError> {
     let children = Children::adopt()?;
     let stops = Stops::default();
     let reaping = children.reap()?;
@@ -98,7 +103,7 @@ async fn supervise(args: RunArgs, timing: LeaseTiming) -> Result<u8, RunError> {
     };
     // This may run a credential plugin, which may take its time.
     let Opened { lock, recorder } = tokio::select! {
-        opened = args.lock.open() => opened.map_err(RunError::Lock)?,
+        opened = args.lock.open(etcd) => opened.map_err(RunError::Lock)?,
         () = stops.first() => return Ok(0),
         never = &mut listening => match never {},
     };

@@ -1,6 +1,7 @@
 //! What must hold in every history: one file each.
 
 mod a_leader_within_the_bound;
+mod a_record_tells_a_term_from_its_renewal;
 mod a_release_never_touches_a_successor;
 mod at_most_one_at_work;
 mod no_blind_overwrite;
@@ -32,6 +33,7 @@ invariants! {
     a_release_never_touches_a_successor,
     no_needless_follower_request,
     a_leader_within_the_bound,
+    a_record_tells_a_term_from_its_renewal,
 }
 
 /// A moment for people.
