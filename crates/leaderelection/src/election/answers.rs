@@ -73,7 +73,7 @@ impl Election {
             if attempt.known != newest {
                 // Something newer was heard meanwhile: a label, if the acquisition still stands.
                 if self.seen.perhaps_own {
-                    self.confirmed(now, attempt, valid_until);
+                    self.confirmed(now, attempt, version, valid_until);
                 }
                 return;
             }
@@ -86,7 +86,7 @@ impl Election {
         }
         self.seen.sure = self.seen.sure.max(Some(version));
         if newest == Some(version) && attempt.known != newest {
-            self.confirmed(now, attempt, valid_until);
+            self.confirmed(now, attempt, version, valid_until);
             return;
         }
         let Attempt {
@@ -115,7 +115,7 @@ impl Election {
 
     /// The answer to a swap whose version a watch or a read has shown before, or a label on it: it tells which of equal
     /// attempts it was.
-    fn confirmed(&mut self, now: Moment, attempt: Attempt, valid_until: MonoTime) {
+    fn confirmed(&mut self, now: Moment, attempt: Attempt, version: Version, valid_until: MonoTime) {
         let Attempt {
             purpose,
             expected,
@@ -130,7 +130,8 @@ impl Election {
                 self.extend(valid_until);
             }
         } else if !self.seen.own {
-            self.landed(now, Pending::new(purpose, expected, record, valid_until));
+            let pending = Pending::new(purpose, expected, record, valid_until);
+            self.landed(now, pending.landed_as(version));
         }
     }
 

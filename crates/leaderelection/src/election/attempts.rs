@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::io::Purpose;
+use crate::identity::Version;
 use crate::lock::{Content, Expected};
 use crate::moment::MonoTime;
 use crate::record::LeaderElectionRecord;
@@ -23,6 +24,8 @@ pub(super) struct Pending {
     pub(super) record: Arc<LeaderElectionRecord>,
     /// `sent + R` of the EARLIEST attempt with this record: the lease counts from there.
     pub(super) valid_until: MonoTime,
+    /// As which version it landed, where an answer told; a watch may show a label on it first.
+    pub(super) landed_as: Option<Version>,
     /// Sent more than once: one failure does not tell that none can land.
     repeated: bool,
     /// The store said that it wrote nothing. It may have: somebody between may have sent it twice, and this was the answer to
@@ -42,8 +45,16 @@ impl Pending {
             creates: expected == Expected::Absent,
             record,
             valid_until,
+            landed_as: None,
             repeated: false,
             refused: false,
+        }
+    }
+
+    pub(super) fn landed_as(self, version: Version) -> Self {
+        Self {
+            landed_as: Some(version),
+            ..self
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::attempts::Pending;
 use super::compose::Written;
 use super::io::{ElectionEvent, Purpose};
 use super::observed::State;
@@ -97,7 +98,8 @@ impl Election {
 
     /// An acquisition of this process is the newest content: lead by it if it came in time, else give it back
     /// (SAFETY 1, SAFETY 22).
-    pub(super) fn acquired(&mut self, now: Moment, valid_until: MonoTime) {
+    pub(super) fn acquired(&mut self, now: Moment, pending: &Pending) {
+        let valid_until = pending.valid_until;
         if self.held.is_some() {
             // An old create landed after a deletion: the term that it replaces is over.
             self.lose(now, super::io::LossReason::RecordGone);
@@ -106,7 +108,8 @@ impl Election {
         if !self.is_idle() {
             return;
         }
-        let (Some(version), Some(record)) = (self.seen.version, self.seen.record()) else {
+        let version = pending.landed_as.or(self.seen.version);
+        let (Some(version), Some(record)) = (version, self.seen.record()) else {
             return;
         };
         let (token, transitions) = (FencingToken::from_version(version), record.leader_transitions);

@@ -312,7 +312,7 @@ impl Election {
                     self.wait_out(now, self.seen.last_seconds);
                 }
             }
-            Purpose::Acquire => self.acquired(now, pending.valid_until),
+            Purpose::Acquire => self.acquired(now, &pending),
             Purpose::Claim => self.claimed(now, pending.valid_until),
             Purpose::Release => {}
         }

@@ -175,7 +175,7 @@ fn a_label_before_the_answer_does_not_cost_the_term() {
             (HolderChanged(Some("shared")))
             wait until 6.2s
         0.3s: Acquire done, v6
-            START token 7, valid until 10s
+            START token 6, valid until 10s
             wait until 2s
     "#]]
     .assert_eq(&bench.take_transcript());
