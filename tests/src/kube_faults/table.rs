@@ -65,7 +65,9 @@ mod tests {
         let rounds = vec![round(0, Some(5_000)), round(3, Some(4_000)), round(0, None)];
         assert_eq!(
             table(&[(Row::Emptied, rounds)]).strip_prefix(HEAD),
-            Some("| holder emptied; work that heeds no SIGTERM | 3 | 3.0 ms | 1 | 4.00 s | 5.00 s | a; b |\n")
+            Some(
+                "| holder emptied; work that heeds no SIGTERM | 3 | 3.0 ms | 1 | 4.00 s | 5.00 s | a; b |\n"
+            )
         );
     }
 }

@@ -75,6 +75,8 @@ impl Candidate {
         if self.config.identity.is_unique() {
             self.config.identity = Identity::unique();
         }
+        // An elector draws one for every life.
+        self.config.seed = self.config.seed.wrapping_add(0x9E37_79B9_7F4A_7C15);
         self.election = Election::new(self.config.clone());
         self.life += 1;
         self.work = None;
