@@ -109,7 +109,8 @@ async fn elections(run: &Run) -> Result<Account> {
         };
         let elector = LeaderElector::builder(lock, candidate.name)
             .timing(timing.clone())
-            .seed(0)
+            // Another for each, or they read at the same instants, in no order.
+            .seed(candidate.name.bytes().map(u64::from).sum())
             .clock(process.clone())
             .build()?;
         let (stage, name, start) = (stage.clone(), candidate.name, candidate.start.0);
