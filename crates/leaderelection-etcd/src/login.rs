@@ -1,9 +1,9 @@
 //! User and password. etcd gives a token for them, which every call carries.
 //!
 //! A token ends: when it was not used for a while (`--auth-token-ttl`, 5 minutes), when the user changes, when a member that
-//! restarts does not find it in its log. etcd then refuses a call before it does anything (`invalid auth token`), so the call may be made again with a new
-//! token, within the same attempt, and is one write at most all the same (SAFETY 8). Everything that fails on the way to a token
-//! has written nothing, and is no doubtful write (SAFETY 9).
+//! restarts does not find it in its log. etcd then refuses a call before it does anything (`invalid auth token`), so the call may
+//! be made again with a new token, within the same attempt, and is one write at most all the same (SAFETY 8). Everything that
+//! fails on the way to a token has written nothing, and is no doubtful write (SAFETY 9).
 
 use std::fmt;
 use std::future::Future;
