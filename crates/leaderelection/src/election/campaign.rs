@@ -70,16 +70,23 @@ impl Election {
         };
         let expected = self.expected();
         let creates = base.is_none();
+        let destroyed = match base {
+            // An object that is new has no record either, and the first transition is the first.
+            Some(Content::Empty) => self.seen.any_record,
+            Some(Content::Unreadable(_)) => true,
+            Some(Content::Record(_)) | None => false,
+        };
         let record = compose::acquisition(
             &self.config,
             base,
             self.seen.last_transitions,
+            destroyed,
             self.written.as_ref(),
             expected,
             now.wall,
         );
         let written = self.written.take();
-        self.written = Some(Written::with(written, &record, expected, self.seen.content()));
+        self.written = Some(Written::with(written, &record, expected, destroyed));
         if !creates {
             // What lands unseen below something that cannot be read must differ from the next one.
             self.seen.last_transitions = record.leader_transitions;

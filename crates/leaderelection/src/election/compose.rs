@@ -58,7 +58,7 @@ impl Written {
         before: Option<Self>,
         record: &LeaderElectionRecord,
         base: Option<Expected>,
-        on: Option<&Content>,
+        leapt: bool,
     ) -> Self {
         let second = record.acquire_time.map_or(i64::MIN, |time| time.timestamp());
         let transitions = record.leader_transitions;
@@ -66,7 +66,7 @@ impl Written {
             second: before.as_ref().map_or(second, |before| before.second.max(second)),
             transitions: before.map_or(transitions, |before| before.transitions.max(transitions)),
             base,
-            leapt_to: matches!(on, Some(Content::Empty | Content::Unreadable(_))).then_some(transitions),
+            leapt_to: leapt.then_some(transitions),
         }
     }
 }
@@ -79,6 +79,7 @@ pub(super) fn acquisition(
     config: &ElectionConfig,
     base: Option<&Content>,
     last_transitions: i64,
+    destroyed: bool,
     written: Option<&Written>,
     expected: Option<Expected>,
     wall: DateTime<Utc>,
@@ -91,7 +92,7 @@ pub(super) fn acquisition(
         ),
         Some(Content::Empty | Content::Unreadable(_)) => {
             let leapt = written.is_some_and(|written| written.leapt_to == Some(last_transitions));
-            let leap = if leapt { 0 } else { leap(config) };
+            let leap = if destroyed && !leapt { leap(config) } else { 0 };
             (leap_by(leap, next_transitions(last_transitions)), Vec::new())
         }
     };

@@ -322,3 +322,15 @@ fn a_leap_goes_past_the_end_and_is_not_repeated() {
         }
     }
 }
+
+/// As in Go: an object that is new has no record, and the first acquisition on it is the first, whatever the name.
+#[test]
+fn a_new_object_s_first_transition_is_the_first() {
+    let shared = ElectionConfig {
+        identity: Identity::new("shared").unwrap(),
+        seed: 7,
+        ..config()
+    };
+    let bench = Bench::knowing(shared, empty(5));
+    assert_eq!(bench.sent_record().leader_transitions, 1);
+}
