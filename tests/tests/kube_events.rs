@@ -130,7 +130,8 @@ async fn ours_are_those_of_client_go_field_by_field() -> TestResult {
     let messages: Vec<_> = ours.iter().map(|event| &event["message"]).collect();
     assert_eq!(messages, ["someone became leader", "someone stopped leading"]);
 
-    // v0.23 does not name the reporting component yet, and tells of an end only when a renewal fails.
+    // v0.23 does not name the reporting component yet, and tells of an end only when a renewal fails: here if SIGTERM meets one on
+    // its way.
     let go = by_go(server, "events-go-endpoints", |kubeconfig, namespace| {
         GoContender::endpoints(kubeconfig, namespace, NAME, "someone")
     })?;
@@ -139,7 +140,8 @@ async fn ours_are_those_of_client_go_field_by_field() -> TestResult {
         assert_eq!(event["reportingComponent"].take(), "");
         event["reportingComponent"] = COMPONENT.into();
     }
-    assert_eq!(ours[..1], theirs);
+    assert!((1..=2).contains(&theirs.len()), "{theirs:#?}");
+    assert_eq!(ours[..theirs.len()], theirs);
 
     // Today's knows another kind of object.
     let go = by_go(server, "events-go-lease", |kubeconfig, namespace| {
