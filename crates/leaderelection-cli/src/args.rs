@@ -78,7 +78,7 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "DURATION", value_parser = duration::any, allow_hyphen_values = true)]
     drain_timeout: Option<Duration>,
 
-    /// How much longer a rival's lease is waited out: the retry period of candidates in Go, if there are any
+    /// How much longer a rival's lease is waited out; beside candidates in Go at least P + R + D - L, see below
     #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration::any, allow_hyphen_values = true)]
     rival_margin: Duration,
 
@@ -124,9 +124,10 @@ const RUN_AFTER_HELP: &str = "\
 Durations are written as 15s, 1m30s or 500ms. The lease duration must be at least the renew deadline and the stop grace
 together, and the renew deadline more than 1.2 retry periods.
 
-Go's client-go leads on for up to its retry period beyond its renew deadline. Where its lease duration is less than both
-together and a slow answer more, as with a short lease, give its retry period as the rival margin; where that is below a
-second, also its slowest answer and one second, since its records tell only whole seconds apart.
+Go's client-go leads on until P + R + D after its last success: its retry period, its renew deadline, and its slowest answer
+(5s at its defaults, where it gives up a request). Beside it, give at least what that is longer than its lease duration L as
+the rival margin: 2s at its defaults. Where its retry period is below a second, add one: its records tell only whole seconds
+apart.
 
 Exit codes:
   0    stopped by SIGTERM or SIGINT, and the lease released
@@ -187,7 +188,7 @@ pub(crate) struct MoveArgs {
     #[command(flatten)]
     lease: LeaseArgs,
 
-    /// How much longer a rival's lease is waited out: the retry period of candidates in Go, if there are any
+    /// How much longer a rival's lease is waited out; beside candidates in Go at least P + R + D - L, see below
     #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration::any, allow_hyphen_values = true)]
     rival_margin: Duration,
 
@@ -209,7 +210,8 @@ impl MoveArgs {
 }
 
 const MOVE_AFTER_HELP: &str = "\
-The durations are those of the candidates of FROM, the rival margin as for run beside Go.
+The durations are those of the candidates of FROM. Candidates in Go lead on until P + R + D after their last success (retry
+period, renew deadline, slowest answer): what that is longer than their lease duration L is the rival margin.
 
 Exit codes:
   0    the election is moved

@@ -29,7 +29,7 @@ use self::driver::Driver;
 use self::leadership::Term;
 use self::shared::Shared;
 use crate::clock::Clock;
-use crate::election::ElectionConfig;
+use crate::election::{ElectionConfig, MissingRecord};
 use crate::identity::{EmptyIdentity, Identity};
 use crate::lock::ResourceLock;
 use crate::timing::LeaseTiming;
@@ -260,6 +260,13 @@ impl Candidacy {
 
     pub(crate) fn identity(&self) -> &Identity {
         &self.config.identity
+    }
+
+    /// In strict mode, whatever was set (SAFETY 18).
+    pub(crate) fn strict_elector(&self) -> LeaderElector {
+        let mut elector = self.elector();
+        elector.config.missing_record = MissingRecord::ClaimThenLead;
+        elector
     }
 
     pub(crate) fn timing(&self) -> &LeaseTiming {

@@ -19,7 +19,8 @@ impl Move {
     /// candidate makes it impossible.
     ///
     /// Run it when the election is moved ([`run`](Self::run)), beside the work by the new lock, for as long as old candidates may
-    /// be left; any number may run at once. It closes nothing unless the new lock is open, and ends when the election has been
+    /// be left; any number may run at once. Where it finds no record it does as its elector was set (SAFETY 18): nobody leads by a
+    /// closed lock whose record is deleted. It closes nothing unless the new lock is open, and ends when the election has been
     /// moved back.
     ///
     /// # Errors

@@ -131,6 +131,9 @@ impl Move {
     /// From the lock of this elector to another. The elector campaigns for the old lock as every candidate of it does, so it has
     /// their timing, their `rival_margin` beside Go (SAFETY 7), and an identity of its own
     /// ([`Identity::unique`](crate::Identity::unique)). Its events are told; its callbacks are not called, for it does no work.
+    ///
+    /// Where the old lock has no record it leads only when its own has stood for a lease, whatever was set: somebody may have
+    /// deleted that of a live leader ([`MissingRecord::ClaimThenLead`](crate::election::MissingRecord), SAFETY 18).
     pub fn new(from: LeaderElector, to: impl ResourceLock + 'static) -> Self {
         let side = |lock: Arc<dyn ResourceLock>| Side {
             name: lock.describe(),
@@ -188,7 +191,7 @@ impl Move {
                 to = self.to.name,
                 "campaigning, to move the election"
             );
-            let elector = self.candidacy.elector();
+            let elector = self.candidacy.strict_elector();
             let events = elector.events();
             let mut stopped = false;
             let enough = async {
@@ -286,7 +289,8 @@ impl Move {
                     event = events.recv() => match event {
                         Some(Event::Noticed(ElectionEvent::HolderChanged(Some(holder)))) => {
                             if Closed::parse(&holder).is_some() {
-                                break;
+                                // With an elector that has not seen it: if it is deleted, this one would wait for its 68 years.
+                                return;
                             }
                         }
                         Some(Event::Missed(_)) => break,

@@ -104,8 +104,9 @@ pub(super) fn next(from: &Seen, to: &Seen, even_if_in_use: bool) -> Result<Act, 
         (Third(text), _) => Err(Refusal::FromElsewhere(text.clone())),
         (_, Third(text)) => Err(Refusal::ToElsewhere(text.clone())),
         (Moved, Waits) => Ok(Act::Open),
-        // Whatever holds an open lock is for its own candidates.
-        (Moved, Free | Held(_) | Unreadable(_)) => Ok(Act::Done),
+        // Whatever holds an open lock is for its own candidates; and if somebody has deleted it, whether to wait for a leader that
+        // has not seen that yet (SAFETY 18). One that was never opened has none.
+        (Moved, Absent { .. } | Free | Held(_) | Unreadable(_)) => Ok(Act::Done),
         // Nobody is at work by it: it was closed, and never opened.
         (Waits, _) => Ok(Act::Shut),
         (_, Waits) => Ok(Act::Campaign { to_in_use: false }),
@@ -186,7 +187,7 @@ mod tests {
             ("ppp!!cp!", "pppC!cp!"), // held
             ("ppp!!cp!", "pppC!cp!"), // unreadable
             ("sssssss!", "sssssss!"), // waits
-            ("pp...op!", "pp...op!"), // moved
+            (".....op!", ".....op!"), // moved
             ("!!!!!!!!", "!!!!!!!!"), // third
         ];
         for (from, (careful, bold)) in all.iter().zip(expected) {

@@ -1,6 +1,7 @@
 //! A move from one lock to another, beside candidates of both: movers that die after every call, several at once, in both
 //! directions, on a network that loses answers. Never two at work, and moved in the end.
 
+mod deleted;
 mod fleet;
 mod guard;
 
