@@ -108,22 +108,29 @@ pub enum Reply {
 
 /// Everything that may happen next in `world`.
 pub(super) fn enabled(setting: &Setting, world: &World, actions: &mut Vec<Action>) {
-    ticks(setting.rates, world.seats.len(), actions);
+    let on_its_way = world.seats.iter().any(|seat| !seat.calls.is_empty());
+    if !(setting.prompt_writes && on_its_way) {
+        ticks(setting.rates, world.seats.len(), actions);
+    }
     let powers = &setting.powers;
     for (seat, candidate) in world.seats.iter().enumerate() {
         let known = candidate.election.known_version();
         if setting.watches {
-            let shown = world.store.remembered();
+            let shown = world
+                .store
+                .remembered()
+                .filter(|ago| *ago <= setting.oldest_shown);
             actions.extend(shown.map(|ago| Action::Show { seat, ago }));
         }
         if setting.coarse {
             // A read says no more than a watch, except of an absence, which it shows without a version.
             let asked = |ago: &usize| powers.slow_reads || world.store.record(*ago).is_none();
-            let news = |ago: &usize| asked(ago) && world.store.version(*ago) > known;
+            let news =
+                |ago: &usize| *ago <= setting.oldest_shown && asked(ago) && world.store.version(*ago) > known;
             let answers = world.store.remembered().filter(news);
             actions.extend(answers.map(|ago| Action::AnswerRead { seat, ago }));
         } else if let Some(read) = &candidate.read {
-            let since = |ago: &usize| world.store.version(*ago) >= read.known;
+            let since = |ago: &usize| *ago <= setting.oldest_shown && world.store.version(*ago) >= read.known;
             let answers = world.store.remembered().filter(since);
             actions.extend(answers.map(|ago| Action::AnswerRead { seat, ago }));
             actions.push(Action::FailRead { seat });

@@ -9,6 +9,7 @@
 //!     seat    one candidate: its machine, its work, its calls on their way
 //!     places  which worlds are one
 //!     seconds which records are the same but for how old they are
+//!     dead    which records nobody will be shown any more
 //!      |
 //!   action    what the adversary may do next
 //!      |
@@ -29,6 +30,8 @@
 //!   names so old a version could not land anyway.
 //! - States that every candidate knows to have passed are not shown again, also not to later lives, unless the world says
 //!   so ([`Setting::forgets`]).
+//! - Swaps that nobody will be shown any more are one ([`Setting::forgets_dead`]), so that a machine's list of them is never
+//!   full.
 //! - Where reads are coarse ([`Setting::coarse`]), an absence without a version may also be shown by a read that was sent
 //!   before the newest version was known, so that the adversary can do more than a store.
 //! - All wall clocks stand with the newest record. They go on by a second with every create that is sent: equal creates of
@@ -40,7 +43,9 @@
 
 pub mod action;
 pub mod check;
+mod dead;
 pub mod heal;
+mod lockstep;
 pub mod places;
 pub mod seat;
 mod seconds;
@@ -52,5 +57,6 @@ pub mod world;
 pub use self::action::{Action, Reply};
 pub use self::check::{Outcome, check};
 pub use self::heal::walk;
+pub use self::lockstep::{Walked, lockstep};
 pub use self::setting::{Healing, Powers, Setting};
 pub use self::world::World;

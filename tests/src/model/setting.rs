@@ -6,6 +6,7 @@ use leaderelection::election::{Election, ElectionConfig, MissingRecord, Variant}
 use leaderelection::{EmptyIdentity, Identity, LeaseTiming};
 
 use super::places::Alike;
+use super::store::OLDEST_REMEMBERED;
 
 /// More candidates are not modelled.
 pub const MOST_SEATS: usize = 3;
@@ -149,8 +150,15 @@ pub struct Setting {
     /// States that every candidate knows to have passed are forgotten, for later lives too: only a newer version counts
     /// (SAFETY 4).
     pub forgets: bool,
+    /// What tells apart records that nobody will be shown any more is forgotten. Only where reads are coarse.
+    pub forgets_dead: bool,
     /// Watches show something, at any time; else they are silent, and everything is known from answers.
     pub watches: bool,
+    /// How many versions ago the oldest state was that is still shown, by a watch or by a read.
+    pub oldest_shown: usize,
+    /// No time passes while a write is on its way: it lands in the tick in which it was sent or never, and so does its answer
+    /// arrive. In which order, and what is shown meanwhile, is the adversary's choice.
+    pub prompt_writes: bool,
     /// Nothing was ever written, instead of a record that somebody released.
     pub from_nothing: bool,
     /// What the adversary can do.
@@ -196,7 +204,10 @@ impl Setting {
             on_their_way: 2,
             coarse: true,
             forgets: true,
+            forgets_dead: true,
             watches: true,
+            oldest_shown: OLDEST_REMEMBERED,
+            prompt_writes: false,
             from_nothing: false,
             powers: Powers::USUAL,
             healing: None,
@@ -300,6 +311,11 @@ impl Setting {
             Names::Twins => Alike::Twins,
             Names::Own | Names::Unique => Alike::Renamed,
         }
+    }
+
+    /// Whether all candidates have one name.
+    pub(super) fn is_of_twins(&self) -> bool {
+        self.names == Names::Twins
     }
 
     /// How each candidate is set.

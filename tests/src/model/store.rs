@@ -13,8 +13,8 @@ const BASE: i64 = 3;
 /// The second that the wall clock shows in a normalised world, and the newest record has, unless it runs ahead. So many old
 /// records that differ in their second alone have a place below it.
 pub(super) const WALL: i64 = 16;
-/// How many states are remembered: the newest and two before it.
-const REMEMBERED: usize = 3;
+/// Beside the newest state so many before it are remembered.
+pub(super) const OLDEST_REMEMBERED: usize = 2;
 /// Who holds what somebody else has written.
 const STRANGER: &str = "x";
 
@@ -122,7 +122,7 @@ impl Store {
     fn push(&mut self, state: Option<Arc<LeaderElectionRecord>>) -> Version {
         self.newest += 1;
         self.states.insert(0, state);
-        self.states.truncate(REMEMBERED);
+        self.states.truncate(1 + OLDEST_REMEMBERED);
         Version::new(self.newest)
     }
 

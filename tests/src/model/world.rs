@@ -9,6 +9,7 @@ use leaderelection::{EmptyIdentity, Expected, LeaderElectionRecord, LockErrorKin
 use stateright::{Model, Property};
 
 use super::action::{self, Action, Meddling, Reply};
+use super::dead;
 use super::places::{Alike, either_way};
 use super::seat::{Call, Fate, Seat};
 use super::seconds;
@@ -203,6 +204,9 @@ impl Checked {
             let known = world.seats.iter().map(|seat| seat.election.known_version());
             let known = known.min().flatten();
             world.store.forget_known(known);
+        }
+        if self.setting.coarse && self.setting.forgets_dead {
+            dead::forget(world, self.setting.is_of_twins());
         }
     }
 }

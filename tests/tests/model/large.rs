@@ -13,9 +13,19 @@ use super::{DOUBLE, EQUAL, SHORT, caught, holds, quiet, setting};
 
 const LIMIT: Duration = Duration::from_secs(8 * 60);
 
+/// Minutes in this variable are another limit.
+const MINUTES: &str = "LEADERELECTION_MODEL_MINUTES";
+
+fn limit() -> Duration {
+    let minutes = std::env::var(MINUTES).ok();
+    let minutes: Option<u64> =
+        minutes.map(|minutes| minutes.parse().unwrap_or_else(|_| panic!("{MINUTES}={minutes}")));
+    minutes.map_or(LIMIT, |minutes| Duration::from_secs(60 * minutes))
+}
+
 /// No state is wrong that is reached within the limit.
 fn nothing_found(name: &str, mut setting: Setting) -> Result<(), EmptyIdentity> {
-    setting.limit = Some(LIMIT);
+    setting.limit = Some(limit());
     let outcome = check(setting)?;
     println!("{name}: {outcome}");
     assert!(outcome.failure.is_none(), "{name}: {outcome}");
@@ -100,6 +110,32 @@ fn old_states_for_new_lives() -> Result<(), EmptyIdentity> {
 #[ignore = "large: minutes"]
 fn three_candidates() -> Result<(), EmptyIdentity> {
     nothing_found("three candidates", quiet(EQUAL, SHORT)?.third()?)
+}
+
+/// What is shown is as it is, and writes are late.
+#[test]
+#[ignore = "large: minutes"]
+fn three_candidates_with_watches_that_show_what_is() -> Result<(), EmptyIdentity> {
+    let mut setting = quiet(EQUAL, SHORT)?.third()?;
+    setting.oldest_shown = 0;
+    nothing_found("three candidates, watches that show what is", setting)
+}
+
+/// Watches are late, and writes land in their tick or never.
+#[test]
+#[ignore = "large: minutes"]
+fn three_candidates_with_prompt_writes() -> Result<(), EmptyIdentity> {
+    let mut setting = quiet(EQUAL, SHORT)?.third()?;
+    setting.prompt_writes = true;
+    nothing_found("three candidates, prompt writes", setting)
+}
+
+#[test]
+#[ignore = "large: minutes"]
+fn a_deletion_in_strict_mode_with_watches_that_show_what_is() -> Result<(), EmptyIdentity> {
+    let mut setting = deleting(1)?.strict();
+    setting.oldest_shown = 0;
+    nothing_found("strict, a deletion, watches that show what is", setting)
 }
 
 #[test]

@@ -9,6 +9,7 @@
 mod alive;
 mod bound;
 mod caught;
+mod forgetting;
 mod large;
 mod missing;
 mod sound;

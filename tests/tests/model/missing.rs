@@ -54,6 +54,14 @@ fn sound_from_nothing_in_strict_mode() -> Result<(), EmptyIdentity> {
     holds("strict, from nothing", strict_from_nothing(0)?)
 }
 
+/// SAFETY 18. Watches are late, and writes land in their tick or never; with late writes: `large`.
+#[test]
+fn sound_with_a_deletion_in_strict_mode() -> Result<(), EmptyIdentity> {
+    let mut setting = deleting(1)?.strict();
+    setting.prompt_writes = true;
+    holds("strict, a deletion, prompt writes", setting)
+}
+
 fn variant_caught(variant: Variant) -> Result<(), EmptyIdentity> {
     let setting = strict_from_nothing(1)?.broken(variant);
     caught(&format!("{variant:?}"), ONE_LEADER, setting)

@@ -195,6 +195,24 @@ impl Attempts {
         self.0.dedup();
     }
 
+    /// Of those that nobody will ever be shown it only matters that there is one, and of creates, until when.
+    pub(super) fn forget_dead(&mut self, dead: impl Fn(&LeaderElectionRecord) -> bool) {
+        for pending in self.0.iter_mut().filter(|pending| dead(&pending.record)) {
+            pending.record = Arc::default();
+            pending.landed_as = None;
+            pending.repeated = true;
+            if !pending.creates {
+                pending.valid_until = MonoTime::ZERO;
+            }
+        }
+        let all = std::mem::take(&mut self.0);
+        for pending in all {
+            if !self.0.contains(&pending) {
+                self.0.push(pending);
+            }
+        }
+    }
+
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Pending> {
         self.0.iter_mut()
     }

@@ -140,6 +140,10 @@ impl Election {
         if let Some(written) = &mut self.written {
             written.second = written.second.saturating_sub(by.seconds).max(0);
             written.transitions = by.transitions(written.transitions);
+            written
+                .leapt_to
+                .iter_mut()
+                .for_each(|leapt| *leapt = by.transitions(*leapt));
             written.base.iter_mut().for_each(|base| by.expected(base));
         }
         if let Some(held) = &mut self.held {
@@ -198,6 +202,36 @@ impl Election {
         }
         for pending in self.attempts.iter_mut() {
             rename(&mut pending.record);
+        }
+    }
+
+    /// Forgets what tells apart the swaps whose records are `dead`, and what is known that is: nobody will ever be shown one
+    /// that is equal. A model knows which. That there is one still matters, and who holds what is known, and for how long.
+    pub fn forget_dead(
+        &mut self,
+        unsent: impl Fn(&LeaderElectionRecord) -> bool,
+        passed: impl Fn(&LeaderElectionRecord) -> bool,
+    ) {
+        if let State::Present(Content::Record(record)) = &mut self.seen.state {
+            if passed(record) {
+                *record = Arc::new(LeaderElectionRecord {
+                    acquire_time: Some(DateTime::UNIX_EPOCH),
+                    renew_time: Some(DateTime::UNIX_EPOCH),
+                    leader_transitions: 0,
+                    ..LeaderElectionRecord::clone(record)
+                });
+            }
+        }
+        let forgotten = LeaderElectionRecord::default();
+        self.attempts
+            .forget_dead(|record| *record != forgotten && unsent(record));
+    }
+
+    /// Forgets that this life has acquired in later seconds than `last`, where none of those records is left anywhere: the next
+    /// one has to differ from none of them.
+    pub fn forget_later_seconds(&mut self, last: i64) {
+        if let Some(written) = &mut self.written {
+            written.second = written.second.min(last);
         }
     }
 
