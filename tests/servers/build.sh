@@ -102,6 +102,8 @@ if [ "${1-}" != --print ] && [ ! -d "$folder" ]; then
         compile ./cmd/contender-lease ./cmd/client-go-faults ./cmd/histories
     cd contender-0.23
     step 'the contender on client-go v0.23.17, the last with the locks on Endpoints and ConfigMaps' compile .
+    cd -- "$here/etcdutl"
+    step 'etcdutl, which restores snapshots' compile go.etcd.io/etcd/etcdutl/v3
     cd -- "$here"
     # The same files by another name, not copies: both folders are in the cache.
     ln -- "$servers"/* "$half/"

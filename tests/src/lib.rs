@@ -9,6 +9,8 @@ pub mod beside_go;
 pub mod beside_go_faults;
 pub mod candidate;
 pub mod clocked;
+pub mod etcd_faults;
+pub mod fault_table;
 pub mod faults;
 pub mod fenced;
 pub mod handover;

@@ -6,11 +6,25 @@ use std::net::TcpListener;
 use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use etcd_client::Client;
-use leaderelection_tests::servers::Etcd;
+use leaderelection_tests::servers::{Etcd, EtcdCluster, EtcdSettings};
+use leaderelection_tests::time::{now, wait};
 
 type TestResult = Result<(), Box<dyn Error>>;
+
+/// Looks again and again, for as long as members may need on a busy machine.
+fn until(what: &str, mut done: impl FnMut() -> bool) -> TestResult {
+    let end = now().after(Duration::from_secs(30));
+    while !done() {
+        if now() > end {
+            return Err(format!("not within 30 s: {what}").into());
+        }
+        wait(Duration::from_millis(20));
+    }
+    Ok(())
+}
 
 /// Neither running nor a corpse that nobody reaped.
 fn is_gone(pid: u32) -> bool {
@@ -39,6 +53,36 @@ async fn etcd_serves_and_counts_requests() -> TestResult {
     assert!(before.is_empty(), "the fixture's own requests count: {before:?}");
     assert_eq!(etcd.requests(|method| method == "etcdserverpb.KV/Put")?, 1);
     assert_eq!(etcd.requests(|_| true)?, 2, "{:?}", etcd.requests_by_method()?);
+    Ok(())
+}
+
+/// Whichever is parted, it alone is without the others, and the others without it; until they are not.
+#[test]
+fn members_are_parted_and_come_together_again() -> TestResult {
+    let cluster = EtcdCluster::start_apart(&EtcdSettings::new())?;
+    let network = cluster.network().ok_or("no network")?;
+    let healthy = || {
+        cluster
+            .members()
+            .iter()
+            .map(|member| member.health().is_ok())
+            .collect::<Vec<_>>()
+    };
+    for leads in [true, false] {
+        let leader = cluster.leader()?;
+        let parted = if leads { leader } else { (leader + 1) % 3 };
+        let mut without = [true; 3];
+        without[parted] = false;
+        network.part(&[parted]);
+        until("one to be alone", || healthy() == without)?;
+        assert!(!cluster.members()[parted].leads()?);
+        assert_eq!(cluster.leader()? == leader, !leads);
+        network.heal();
+        until("all to be together", || healthy() == [true; 3])?;
+    }
+    network.part(&[0]);
+    network.part(&[1]);
+    until("each to be alone", || healthy() == [false; 3])?;
     Ok(())
 }
 

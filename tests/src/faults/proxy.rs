@@ -41,6 +41,7 @@ struct State {
     /// Grows with every cut; a connection that is older than the last one is over.
     cuts: u64,
     held: Vec<Way>,
+    refuses: bool,
     lose_next: Option<Way>,
     connections: Vec<TcpStream>,
 }
@@ -85,9 +86,19 @@ impl Proxy {
         self.shared.state().held.push(way);
     }
 
+    /// Closes every connection, and each new one at once, until [`release`](Self::release).
+    pub fn refuse(&self) {
+        let mut state = self.shared.state();
+        state.refuses = true;
+        self.shared.cut(state);
+    }
+
     /// Lets everything pass again, what was held first.
     pub fn release(&self) {
-        self.shared.state().held.clear();
+        let mut state = self.shared.state();
+        state.held.clear();
+        state.refuses = false;
+        drop(state);
         self.shared.changed.notify_all();
     }
 
@@ -131,6 +142,9 @@ impl Shared {
             let mut state = self.state();
             if state.closed {
                 return;
+            }
+            if state.refuses {
+                continue;
             }
             let cuts = state.cuts;
             // A server that is down closes the client's connection, too.

@@ -1,55 +1,27 @@
 //! Faults between real `leaderelect run` processes and a real kube-apiserver, row by row: for how long two were at work at
 //! once, when the next leader works, and what the struck leader was told.
 
-mod judge;
 mod play;
 mod rows;
 mod stage;
-mod table;
 
 use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
-pub use judge::{Round, problems};
 pub use rows::{Row, Target};
-pub use table::table;
 
+use crate::fault_table::{Outcome, Result};
 use crate::servers::KubeApiserver;
-
-/// What a process or the server did not do.
-pub type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
-
-/// What came of every round of a row: what was seen, or what went wrong.
-pub type Outcome = (Row, Vec<std::result::Result<Round, String>>);
-
-/// The argument with which the program is the work of [`crate::beats`]; the folder follows.
-pub const WORK: &str = "beating-work";
-
-/// LeaseDuration, L.
-pub const LEASE: Duration = Duration::from_secs(4);
-/// RenewDeadline, R.
-pub const RENEW_DEADLINE: Duration = Duration::from_secs(3);
-/// RetryPeriod, P.
-pub const RETRY_PERIOD: Duration = Duration::from_millis(500);
-/// How long the work may take from SIGTERM to SIGKILL, σ.
-pub const STOP_GRACE: Duration = Duration::from_millis(500);
-
-/// How long a fault lasts that outlives a lease.
-const LONG: Duration = Duration::from_secs(6);
-
-/// How long what must come may take on a busy machine.
-const LIMIT: Duration = Duration::from_secs(40);
 
 /// Plays every row `rounds` times, and gives what came of each in the order of [`Row::ALL`].
 ///
-/// `program` is `leaderelect`, and its work, as the `main` of `kube-faults` makes it. Rows that strike the server strike all
+/// `program` is `leaderelect`, and its work: [`program`](crate::fault_table::program) is both. Rows that strike the server strike all
 /// their rounds at once, on a server of their own; of the others `at_once` are played at a time.
 ///
 /// # Errors
 /// When no server can be started.
-pub fn all(program: &Path, rounds: usize, at_once: usize) -> Result<Vec<Outcome>> {
+pub fn all(program: &Path, rounds: usize, at_once: usize) -> Result<Vec<Outcome<Row>>> {
     let mut server = KubeApiserver::start()?;
     let mut outcomes = Vec::new();
     for row in Row::ALL.into_iter().filter(|row| row.target() == Target::Server) {

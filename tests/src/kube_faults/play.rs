@@ -7,18 +7,15 @@ use std::time::Duration;
 use rustix::process::Signal;
 use serde_json::json;
 
-use super::judge::{self, Round};
-use super::stage::{Stage, wait_until};
-use super::{LEASE, LONG, RENEW_DEADLINE, Result, Row, Target};
+use super::stage::Stage;
+use super::{Row, Target};
+use crate::fault_table::{LONG, RENEW_DEADLINE, Result, Round};
 use crate::faults::Way;
 use crate::servers::{KubeApiserver, monotonic};
 use crate::time::wait;
 
 /// So long before or after the deadline.
 const NEAR: Duration = Duration::from_millis(200);
-
-/// How long to look on when it seems to be over.
-const AFTERWARDS: Duration = Duration::from_millis(1_500);
 
 /// As many elections as rounds, all struck at once.
 pub(super) fn on_server(
@@ -108,9 +105,9 @@ fn strike(stage: &Stage, row: Row) -> Result<()> {
         Row::RepliesTooLate => hold(&[Way::Reply], RENEW_DEADLINE + NEAR),
         Row::LeaderPartitioned => hold(&[Way::Request, Way::Reply], LONG),
         Row::LeaderFrozen => {
-            stage.signal_leader(Signal::STOP)?;
+            stage.election.signal_leader(Signal::STOP)?;
             wait(LONG);
-            stage.signal_leader(Signal::CONT)?;
+            stage.election.signal_leader(Signal::CONT)?;
         }
         Row::Deleted | Row::DeletedStrict => stage.delete()?,
         Row::Overwritten => stage.rewrite(json!({"holderIdentity": "somebody-else"}))?,
@@ -127,21 +124,12 @@ fn strike(stage: &Stage, row: Row) -> Result<()> {
     Ok(())
 }
 
-/// Waits until the next leader works or it is clear that none is needed, and a little longer; then judges.
 fn settle(stage: &Stage, row: Row, struck: Duration) -> Result<Round> {
-    let over = monotonic();
-    let kept = |now| row.may_keep() && now > over + LEASE + AFTERWARDS;
-    wait_until("the next leader to work", || {
-        Ok(judge::next(&stage.beats()?, struck).is_some() || kept(monotonic()))
-    })?;
-    wait(AFTERWARDS);
-    let end = monotonic();
-    let told = stage.leader.logged_so_far();
     let proxy = format!("https://{}", stage.proxy.endpoint());
     let names = [
         (stage.url.as_str(), "APISERVER"),
         (&proxy, "APISERVER"),
         (&stage.namespace, "NAMESPACE"),
     ];
-    judge::round(row, &stage.beats()?, struck, end, &told, &names)
+    stage.election.settle(row, struck, &names)
 }

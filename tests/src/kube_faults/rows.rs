@@ -3,10 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::{LEASE, RENEW_DEADLINE, STOP_GRACE};
-
-/// What a busy machine needs to see, to signal and to be scheduled: far less than a retry period.
-const SLACK: Duration = Duration::from_millis(250);
+use crate::fault_table::{Fault, LEASE, RENEW_DEADLINE, SLACK, STOP_GRACE};
 
 /// One fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,10 +83,12 @@ impl Row {
             _ => None,
         }
     }
+}
 
-    /// For how long at most that is: until the woken process is killed, or for the stop grace, which the leader's work has from
+impl Fault for Row {
+    /// Until the woken process is killed, or for the stop grace, which the leader's work has from
     /// when it is told while others may lead at once; and something for a busy machine.
-    pub(super) fn excused(self) -> Duration {
+    fn excused(self) -> Duration {
         match self {
             Self::LeaderFrozen => SLACK,
             Self::Deleted | Self::Emptied => STOP_GRACE + SLACK,
@@ -97,13 +96,12 @@ impl Row {
         }
     }
 
-    /// Where two may be at work at all, the work makes the most of it.
-    pub(super) fn work_is_stubborn(self) -> bool {
+    fn work_is_stubborn(self) -> bool {
         matches!(self, Self::Deleted | Self::Emptied)
     }
 
-    /// Before then nobody else may be at work, from the beginning of the fault: it begins when the leader has just renewed.
-    pub(super) fn next_not_before(self) -> Duration {
+    /// The fault begins when the leader has just renewed.
+    fn next_not_before(self) -> Duration {
         match self {
             // Somebody wrote that the lock is free.
             Self::Deleted | Self::Emptied => Duration::ZERO,
@@ -117,8 +115,7 @@ impl Row {
         }
     }
 
-    /// Whether the leader may keep its lead; else another term begins.
-    pub fn may_keep(self) -> bool {
+    fn may_keep(self) -> bool {
         matches!(
             self,
             Self::ApiserverKilled | Self::ConnectionsCut | Self::RepliesJustInTime

@@ -1,39 +1,31 @@
 //! One election: a leader at work, and two who follow it.
 
 use std::path::Path;
-use std::process::Command;
-use std::time::Duration;
 
 use http::Method;
 use leaderelection_kube::KubeConnection;
-use rustix::process::{Pid, Signal};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-use super::{LEASE, LIMIT, RENEW_DEADLINE, RETRY_PERIOD, Result, Row, STOP_GRACE, WORK};
-use crate::beats::{self, Beats};
+use super::Row;
+use crate::fault_table::{Access, Election, Result, wait_until};
 use crate::faults::Proxy;
 use crate::kube_door::{Kind, KubeDoor};
-use crate::leaderelect::Leaderelect;
-use crate::servers::{KubeApiserver, monotonic};
-use crate::time::{pause, wait};
+use crate::servers::KubeApiserver;
 
 /// The object's.
 const NAME: &str = "job";
-const LEADER: &str = "leader";
-const FOLLOWERS: [&str; 2] = ["follower-1", "follower-2"];
 
 /// An election on a Lease.
 pub(super) struct Stage {
-    // Before the folder in which their work writes.
-    pub(super) leader: Leaderelect,
-    _followers: [Leaderelect; 2],
+    pub(super) election: Election,
     /// Between the leader and the server; in [`Row::ConnectionsCut`] before the server for all.
     pub(super) proxy: Proxy,
     pub(super) namespace: String,
     pub(super) url: String,
-    folder: TempDir,
+    /// With a kubeconfig.
+    _folder: TempDir,
     runtime: Runtime,
     door: KubeDoor,
 }
@@ -66,39 +58,36 @@ impl Stage {
             &through,
             text.replace(&url, &format!("https://{}", proxy.endpoint())),
         )?;
-        let beats = folder.path().join("beats");
-        std::fs::create_dir(&beats)?;
         if row == Row::Forbidden {
             runtime.block_on(grant(&door, &namespace))?;
         }
-        let join =
-            |kubeconfig: &Path, identity| start(program, kubeconfig, &namespace, &beats, row, identity);
-        let leader = join(&through, LEADER)?;
-        wait_until("the leader to work", || Ok(!beats::read(&beats)?.is_empty()))?;
-        let kubeconfig = if row == Row::ConnectionsCut {
+        let access = |kubeconfig: &Path| {
+            let strict = ["--missing-record", "claim-then-lead"].map(str::to_owned);
+            Access {
+                lock: format!("leases:{namespace}/{NAME}"),
+                flags: if row == Row::DeletedStrict {
+                    strict.to_vec()
+                } else {
+                    Vec::new()
+                },
+                variables: vec![("KUBECONFIG", kubeconfig.to_owned())],
+            }
+        };
+        let followers = if row == Row::ConnectionsCut {
             &through
         } else {
             &direct
         };
-        let followers = [join(kubeconfig, FOLLOWERS[0])?, join(kubeconfig, FOLLOWERS[1])?];
-        for follower in &followers {
-            follower.follows(LEADER)?;
-        }
+        let election = Election::begin(program, row, &access(&through), &access(followers))?;
         Ok(Self {
-            leader,
-            _followers: followers,
+            election,
             proxy,
             namespace,
             url,
-            folder,
+            _folder: folder,
             runtime,
             door,
         })
-    }
-
-    /// When which work ran so far.
-    pub(super) fn beats(&self) -> Result<Vec<Beats>> {
-        Ok(beats::read(&self.folder.path().join("beats"))?)
     }
 
     /// Waits until the leader has just renewed.
@@ -107,32 +96,6 @@ impl Stage {
         wait_until("a renewal", || {
             Ok(self.runtime.block_on(self.door.version())? != before)
         })
-    }
-
-    /// Signals all that the leader runs, its work first: what it guards its work with, and itself.
-    pub(super) fn signal_leader(&self, signal: Signal) -> Result<()> {
-        let mut all: Vec<u32> = self
-            .beats()?
-            .iter()
-            .filter(|run| run.identity == LEADER)
-            .map(|run| run.pid)
-            .collect();
-        let children = children(self.leader.pid())?;
-        all.extend(
-            children
-                .into_iter()
-                .filter(|child| !all.contains(child))
-                .collect::<Vec<_>>(),
-        );
-        if all.len() < 2 {
-            return Err(format!("work and its guard are two processes, not {all:?}").into());
-        }
-        for pid in all {
-            let pid = Pid::from_raw(i32::try_from(pid)?).ok_or("no process 0")?;
-            rustix::process::kill_process(pid, signal)?;
-        }
-        self.leader.send(signal)?;
-        Ok(())
     }
 
     pub(super) fn delete(&self) -> Result<()> {
@@ -159,65 +122,6 @@ impl Stage {
         let binding = post(&self.door, &self.namespace, "rolebindings", binding());
         self.runtime.block_on(binding)
     }
-}
-
-/// The processes that this one has started.
-fn children(parent: u32) -> Result<Vec<u32>> {
-    let mut all = Vec::new();
-    for entry in std::fs::read_dir("/proc")? {
-        let entry = entry?;
-        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else {
-            continue;
-        };
-        // One may end while this reads.
-        let status = std::fs::read_to_string(entry.path().join("status")).unwrap_or_default();
-        let of = status.lines().find_map(|line| line.strip_prefix("PPid:"));
-        if of.map(str::trim) == Some(&parent.to_string()) {
-            all.push(pid);
-        }
-    }
-    Ok(all)
-}
-
-fn start(
-    program: &Path,
-    kubeconfig: &Path,
-    namespace: &str,
-    beats: &Path,
-    row: Row,
-    identity: &str,
-) -> Result<Leaderelect> {
-    let durations = [
-        ("--lease-duration", LEASE),
-        ("--renew-deadline", RENEW_DEADLINE),
-        ("--retry-period", RETRY_PERIOD),
-        ("--stop-grace", STOP_GRACE),
-    ];
-    let mut flags: Vec<String> = durations
-        .into_iter()
-        .flat_map(|(name, duration)| [name.to_owned(), format!("{}ms", duration.as_millis())])
-        .collect();
-    if row == Row::DeletedStrict {
-        flags.extend(["--missing-record", "claim-then-lead"].map(str::to_owned));
-    }
-    let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
-    let mut process = Command::new(program);
-    process.env("KUBECONFIG", kubeconfig);
-    if row.work_is_stubborn() {
-        process.env(beats::STUBBORN, "1");
-    }
-    let command = [
-        program.display().to_string(),
-        WORK.to_owned(),
-        beats.display().to_string(),
-    ];
-    Ok(Leaderelect::start_by(
-        process,
-        &format!("leases:{namespace}/{NAME}"),
-        identity,
-        &flags,
-        &command.each_ref().map(String::as_str),
-    )?)
 }
 
 fn of(namespace: &str, resource: &str) -> String {
@@ -253,17 +157,4 @@ fn binding() -> Value {
         "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "election"},
         "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "restricted"}],
     })
-}
-
-/// Looks again and again.
-pub(super) fn wait_until(what: &str, mut done: impl FnMut() -> Result<bool>) -> Result<()> {
-    let end = monotonic() + LIMIT;
-    while !done()? {
-        if monotonic() > end {
-            return Err(format!("not within {LIMIT:?}: {what}").into());
-        }
-        wait(Duration::from_millis(5));
-    }
-    pause();
-    Ok(())
 }

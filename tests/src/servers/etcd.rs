@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -50,6 +50,8 @@ pub struct Etcd {
 pub struct EtcdSettings {
     tls: Vec<OsString>,
     flags: Vec<OsString>,
+    /// Of its environment.
+    variables: Vec<(&'static str, String)>,
 }
 
 impl EtcdSettings {
@@ -249,11 +251,32 @@ impl Etcd {
         self.process.as_ref().ok_or(ServerError::NotRunning(PROGRAM))
     }
 
-    /// Where other members connect.
-    pub(super) fn peer_url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.peer_port)
+    /// Where it listens for other members: `127.0.0.1:PORT`.
+    pub(super) fn peer_endpoint(&self) -> String {
+        format!("127.0.0.1:{}", self.peer_port)
     }
 
+    pub(super) fn set_variable(&mut self, name: &'static str, value: String) {
+        self.settings.variables.push((name, value));
+    }
+
+    /// Where its data are.
+    pub(super) fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// Kills it, and takes away its data, as of a machine that is lost.
+    pub(super) fn forget(&mut self) -> Result<(), ServerError> {
+        self.kill();
+        match std::fs::remove_dir_all(self.data()) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(ServerError::io("remove an etcd's data")(error))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The last of a name counts.
     pub(super) fn set_flag(&mut self, name: &str, value: &str) {
         self.settings.flags.extend([name.into(), value.into()]);
     }
@@ -286,7 +309,7 @@ impl Etcd {
         let clients = OsString::from(format!("{scheme}://127.0.0.1:{}", self.client_port));
         let mut args = vec![
             "--data-dir".into(),
-            self.folder.path().join("data").into(),
+            self.data().into(),
             // What is lost with the machine's power does not matter here; what is lost with the process is not affected.
             "--unsafe-no-fsync".into(),
             "--log-level".into(),
@@ -301,7 +324,12 @@ impl Etcd {
             url(self.metrics_port),
         ];
         args.extend(self.settings.tls.iter().chain(&self.settings.flags).cloned());
-        self.process = Some(Process::spawn(PROGRAM, &args, &self.folder.path().join("log"))?);
+        self.process = Some(Process::spawn_with(
+            PROGRAM,
+            &args,
+            &self.settings.variables,
+            &self.folder.path().join("log"),
+        )?);
         Ok(())
     }
 

@@ -1,10 +1,13 @@
 //! Several real etcds that are one cluster.
 
+use std::path::Path;
+use std::process::Command;
 use std::sync::OnceLock;
 
 use super::etcd::Etcd;
 use super::patience::Patience;
-use super::{EtcdSettings, Janitor, ServerError};
+use super::{EtcdSettings, Janitor, ServerError, find_program};
+use crate::faults::Network;
 
 /// Members of a cluster: the least of which one may be missing.
 const MEMBERS: usize = 3;
@@ -25,6 +28,10 @@ const LEADER_LIMIT: std::time::Duration = std::time::Duration::from_secs(30);
 #[derive(Debug)]
 pub struct EtcdCluster {
     members: Vec<Etcd>,
+    /// By member, where the others connect.
+    peer_urls: Vec<String>,
+    /// Between them, where it can be parted.
+    network: Option<Network>,
 }
 
 impl EtcdCluster {
@@ -41,24 +48,55 @@ impl EtcdCluster {
     /// # Errors
     /// As [`start`](Self::start).
     pub fn start_with(settings: &EtcdSettings) -> Result<Self, ServerError> {
+        Self::start_on(settings, |_| Ok(None))
+    }
+
+    /// As [`start_with`](Self::start_with), and the members reach each other through a [network](Self::network) that can be parted.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn start_apart(settings: &EtcdSettings) -> Result<Self, ServerError> {
+        Self::start_on(settings, |members| {
+            let endpoints: Vec<_> = members.iter().map(Etcd::peer_endpoint).collect();
+            let network = Network::between(&endpoints).map_err(ServerError::io("make a network"))?;
+            Ok(Some(network))
+        })
+    }
+
+    fn start_on(
+        settings: &EtcdSettings,
+        network: impl Fn(&[Etcd]) -> Result<Option<Network>, ServerError>,
+    ) -> Result<Self, ServerError> {
         Etcd::trying_ports(|| {
             let mut members = Vec::new();
             for _ in 0..MEMBERS {
                 members.push(Etcd::prepare(settings)?);
             }
-            let names = |number: usize| format!("member-{number}");
-            let peers: Vec<_> = members
-                .iter()
-                .enumerate()
-                .map(|(number, member)| format!("{}={}", names(number), member.peer_url()))
-                .collect();
-            let peers = peers.join(",");
+            let network = network(&members)?;
+            let mut peer_urls = Vec::new();
             for (number, member) in members.iter_mut().enumerate() {
-                member.set_flag("--name", &names(number));
-                member.set_flag("--initial-advertise-peer-urls", &member.peer_url());
-                member.set_flag("--initial-cluster", &peers);
+                let address = match &network {
+                    Some(network) => network.address(number),
+                    None => member.peer_endpoint(),
+                };
+                peer_urls.push(format!("http://{address}"));
+                if let Some(proxy) = network.as_ref().and_then(|network| network.proxy(number)) {
+                    member.set_variable("HTTP_PROXY", proxy);
+                }
             }
-            let mut cluster = Self { members };
+            let mut cluster = Self {
+                members,
+                peer_urls,
+                network,
+            };
+            let initial = cluster.initial();
+            for (number, member) in cluster.members.iter_mut().enumerate() {
+                member.set_flag("--name", &name(number));
+                if let Some(url) = cluster.peer_urls.get(number) {
+                    member.set_flag("--initial-advertise-peer-urls", url);
+                }
+                member.set_flag("--initial-cluster", &initial);
+            }
             cluster.launch_all()?;
             Ok(cluster)
         })
@@ -83,6 +121,16 @@ impl EtcdCluster {
             .as_ref()
             .map(|(cluster, _)| cluster)
             .map_err(|problem| ServerError::Shared(problem.clone()))
+    }
+
+    /// Between the members, if they were [started apart](Self::start_apart).
+    pub fn network(&self) -> Option<&Network> {
+        self.network.as_ref()
+    }
+
+    /// At which the others reach a member, as its cluster knows it. Empty where there is none of that number.
+    pub fn peer_url(&self, number: usize) -> &str {
+        self.peer_urls.get(number).map_or("", String::as_str)
     }
 
     /// The members, by number.
@@ -139,6 +187,58 @@ impl EtcdCluster {
         self.launch_all()
     }
 
+    /// Starts a member without data, which its cluster has to expect: who was there before was removed, and this one added.
+    ///
+    /// # Errors
+    /// As [`Etcd::restart`].
+    pub fn replace(&mut self, number: usize) -> Result<(), ServerError> {
+        let member = self.member_mut(number);
+        member.forget()?;
+        member.set_flag("--initial-cluster-state", "existing");
+        member.restart()
+    }
+
+    /// Kills all members, takes away what they have, and starts them with what a snapshot holds, as `etcdutl snapshot restore` of
+    /// the same version makes it. Without `bump` revisions are counted on from the snapshot's; with it from so many later, and what
+    /// was before is compacted away.
+    ///
+    /// # Errors
+    /// When it cannot be restored, and as [`Etcd::restart`].
+    pub fn restore(&mut self, snapshot: &Path, bump: Option<u64>) -> Result<(), ServerError> {
+        let etcdutl = find_program("etcdutl")?;
+        let initial = self.initial();
+        for member in &mut self.members {
+            member.forget()?;
+        }
+        for (number, member) in self.members.iter().enumerate() {
+            let mut command = Command::new(&etcdutl);
+            command.args(["snapshot", "restore"]).arg(snapshot);
+            command.arg("--data-dir").arg(member.data());
+            command.args(["--name", &name(number), "--initial-cluster", &initial]);
+            command.args(["--initial-advertise-peer-urls", self.peer_url(number)]);
+            if let Some(bump) = bump {
+                command.args(["--bump-revision", &bump.to_string(), "--mark-compacted"]);
+            }
+            let done = command.output().map_err(ServerError::io("start etcdutl"))?;
+            if !done.status.success() {
+                return Err(ServerError::BadAnswer {
+                    request: "etcdutl snapshot restore".to_owned(),
+                    problem: String::from_utf8_lossy(&done.stderr).into_owned(),
+                });
+            }
+        }
+        self.launch_all()
+    }
+
+    /// All members, as `--initial-cluster` names them.
+    fn initial(&self) -> String {
+        let all = self.peer_urls.iter().enumerate();
+        let all: Vec<_> = all
+            .map(|(number, url)| format!("{}={url}", name(number)))
+            .collect();
+        all.join(",")
+    }
+
     /// None serves before a majority runs.
     fn launch_all(&mut self) -> Result<(), ServerError> {
         for member in &mut self.members {
@@ -146,4 +246,8 @@ impl EtcdCluster {
         }
         self.members.iter_mut().try_for_each(Etcd::wait_until_it_serves)
     }
+}
+
+fn name(number: usize) -> String {
+    format!("member-{number}")
 }

@@ -41,7 +41,17 @@ enum Output {
 impl Process {
     /// Starts the program with nothing of this process' environment; its output is appended to `log`.
     pub(super) fn spawn(program: &'static str, args: &[OsString], log: &Path) -> Result<Self, ServerError> {
-        Self::start(program, args, log, Output::Logged)
+        Self::spawn_with(program, args, &[], log)
+    }
+
+    /// As [`Process::spawn`], with these variables in its environment.
+    pub(super) fn spawn_with(
+        program: &'static str,
+        args: &[OsString],
+        variables: &[(&str, String)],
+        log: &Path,
+    ) -> Result<Self, ServerError> {
+        Self::start(program, args, variables, log, Output::Logged)
     }
 
     /// As [`Process::spawn`], but what it prints on standard output is for the fixture, through the pipe.
@@ -50,7 +60,7 @@ impl Process {
         args: &[OsString],
         log: &Path,
     ) -> Result<(Self, ChildStdout), ServerError> {
-        let mut process = Self::start(program, args, log, Output::Piped)?;
+        let mut process = Self::start(program, args, &[], log, Output::Piped)?;
         let output = process
             .child
             .stdout
@@ -63,6 +73,7 @@ impl Process {
     fn start(
         program: &'static str,
         args: &[OsString],
+        variables: &[(&str, String)],
         log: &Path,
         output: Output,
     ) -> Result<Self, ServerError> {
@@ -83,6 +94,7 @@ impl Process {
             .args(args)
             .env_clear()
             .env("EXIT_WITH_STDIN", "1")
+            .envs(variables.iter().map(|(name, value)| (*name, value.as_str())))
             .stdin(Stdio::piped())
             .stdout(output)
             .stderr(errors)

@@ -125,6 +125,13 @@ impl Shared {
             Event::Noticed(ElectionEvent::HolderChanged(holder)) => {
                 tracing::info!(lock = self.name, ?holder, "the holder changed");
             }
+            // Somebody has to do something about it (SAFETY 19).
+            Event::Noticed(ElectionEvent::StoreWentBack { highest, shown }) => tracing::warn!(
+                lock = self.name,
+                %highest,
+                shown = shown.map(tracing::field::display),
+                "the store went back: it has shown a higher version before"
+            ),
             Event::Noticed(event) => tracing::info!(lock = self.name, ?event, "noticed"),
             // Told by `failed`, which knows whether it is news.
             Event::CallFailed { .. } | Event::Missed(_) => {}

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{LIMIT, Result, Row};
+use super::{Fault, LIMIT, Result};
 use crate::beats::Beats;
 
 /// Without a sign of life for so long, nobody works.
@@ -30,8 +30,8 @@ pub(super) fn next(runs: &[Beats], struck: Duration) -> Option<&Beats> {
 }
 
 /// Puts together what happened from `struck` to `end`.
-pub(super) fn round(
-    row: Row,
+pub(super) fn round<F: Fault>(
+    row: F,
     runs: &[Beats],
     struck: Duration,
     end: Duration,
@@ -85,7 +85,7 @@ fn essence(line: &str, names: &[(&str, &str)]) -> Option<String> {
 }
 
 /// What must not be, in sentences.
-pub fn problems(row: Row, rounds: &[std::result::Result<Round, String>]) -> Vec<String> {
+pub fn problems<F: Fault>(row: F, rounds: &[std::result::Result<Round, String>]) -> Vec<String> {
     let mut problems = Vec::new();
     for round in rounds {
         let round = match round {
@@ -99,6 +99,9 @@ pub fn problems(row: Row, rounds: &[std::result::Result<Round, String>]) -> Vec<
             problems.push(format!("{row}: two at work for {:?}", round.overlap));
         }
         match round.next {
+            Some(next) if row.must_keep() => {
+                problems.push(format!("{row}: another led after {next:?}"));
+            }
             None if !row.may_keep() => problems.push(format!("{row}: no other term")),
             Some(next) if next > LIMIT => {
                 problems.push(format!("{row}: the next leader only after {next:?}"))
@@ -108,11 +111,14 @@ pub fn problems(row: Row, rounds: &[std::result::Result<Round, String>]) -> Vec<
             }
             _ => {}
         }
-        if round.next.is_some() && !round.told.iter().any(|line| line.starts_with("lost the lease")) {
-            problems.push(format!(
-                "{row}: the leader was not told that it lost: {:?}",
-                round.told
-            ));
+        let lost = round.next.filter(|_| row.survives()).map(|_| "lost the lease");
+        for wanted in lost.into_iter().chain(row.tells()) {
+            if !round.told.iter().any(|line| line.contains(wanted)) {
+                problems.push(format!(
+                    "{row}: the leader was not told {wanted:?}: {:?}",
+                    round.told
+                ));
+            }
         }
     }
     problems
@@ -122,6 +128,7 @@ pub fn problems(row: Row, rounds: &[std::result::Result<Round, String>]) -> Vec<
 mod tests {
     use super::super::LEASE;
     use super::*;
+    use crate::kube_faults::Row;
 
     fn sound() -> Round {
         Round {
@@ -129,6 +136,50 @@ mod tests {
             next: Some(LEASE),
             told: vec!["lost the lease token=1 reason=x".to_owned()],
         }
+    }
+
+    /// A row of which much is wanted.
+    #[derive(Clone, Copy, PartialEq)]
+    struct Kept;
+
+    impl Fault for Kept {
+        fn next_not_before(self) -> Duration {
+            LEASE
+        }
+
+        fn may_keep(self) -> bool {
+            true
+        }
+
+        fn must_keep(self) -> bool {
+            true
+        }
+
+        fn tells(self) -> Option<&'static str> {
+            Some("renewals fail")
+        }
+    }
+
+    impl std::fmt::Display for Kept {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("kept")
+        }
+    }
+
+    #[test]
+    fn who_has_to_keep_its_lead_or_be_told_is_asked_for_it() {
+        let kept = |told: &str| Round {
+            next: None,
+            told: vec![told.to_owned()],
+            ..sound()
+        };
+        assert!(problems(Kept, &[Ok(kept("renewals fail"))]).is_empty());
+        assert_eq!(problems(Kept, &[Ok(kept("nothing"))]).len(), 1);
+        let another = Round {
+            next: Some(LEASE),
+            ..kept("lost the lease; renewals fail")
+        };
+        assert_eq!(problems(Kept, &[Ok(another)]).len(), 1);
     }
 
     fn problem(row: Row, round: Round) -> Option<String> {

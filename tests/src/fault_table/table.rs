@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use super::{Outcome, Round};
+use super::{Fault, Outcome, Round};
 
 const HEAD: &str = "\
 | fault | rounds | two at work, most | kept its lead | next at work after, median | worst | what the leader was told |
@@ -11,7 +11,7 @@ const HEAD: &str = "\
 ";
 
 /// A row for each fault. What the leader was told is that of the first round.
-pub fn table(outcomes: &[Outcome]) -> String {
+pub fn table<F: Fault>(outcomes: &[Outcome<F>]) -> String {
     let mut rows = HEAD.to_owned();
     for (row, rounds) in outcomes {
         let sound: Vec<&Round> = rounds.iter().flatten().collect();
@@ -50,8 +50,8 @@ pub fn table(outcomes: &[Outcome]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Row;
     use super::*;
+    use crate::kube_faults::Row;
 
     #[test]
     fn a_row_has_the_worst_of_its_rounds() {
