@@ -13,6 +13,9 @@ use super::{Authority, ServerError, http, ports};
 
 const PROGRAM: &str = "etcd";
 
+/// Of the oldest release line that still gets fixes.
+const OLDEST: &str = "etcd-3.5";
+
 /// It takes half a second (an election of one); a busy machine may take its time.
 const START_LIMIT: Duration = Duration::from_secs(30);
 
@@ -50,6 +53,7 @@ pub struct Etcd {
 pub struct EtcdSettings {
     tls: Vec<OsString>,
     flags: Vec<OsString>,
+    oldest: bool,
 }
 
 impl EtcdSettings {
@@ -91,6 +95,17 @@ impl EtcdSettings {
             authority.file().into(),
         ]);
         self
+    }
+
+    /// Of the oldest release line that still gets fixes: v3.5.35.
+    #[must_use]
+    pub fn oldest(mut self) -> Self {
+        self.oldest = true;
+        self
+    }
+
+    fn program(&self) -> &'static str {
+        if self.oldest { OLDEST } else { PROGRAM }
     }
 
     /// With this flag.
@@ -246,7 +261,9 @@ impl Etcd {
     }
 
     fn running(&self) -> Result<&Process, ServerError> {
-        self.process.as_ref().ok_or(ServerError::NotRunning(PROGRAM))
+        self.process
+            .as_ref()
+            .ok_or(ServerError::NotRunning(self.settings.program()))
     }
 
     /// Where other members connect.
@@ -301,13 +318,20 @@ impl Etcd {
             url(self.metrics_port),
         ];
         args.extend(self.settings.tls.iter().chain(&self.settings.flags).cloned());
-        self.process = Some(Process::spawn(PROGRAM, &args, &self.folder.path().join("log"))?);
+        self.process = Some(Process::spawn(
+            self.settings.program(),
+            &args,
+            &self.folder.path().join("log"),
+        )?);
         Ok(())
     }
 
     pub(super) fn wait_until_it_serves(&mut self) -> Result<(), ServerError> {
         let port = self.metrics_port;
-        let process = self.process.as_mut().ok_or(ServerError::NotRunning(PROGRAM))?;
+        let process = self
+            .process
+            .as_mut()
+            .ok_or(ServerError::NotRunning(self.settings.program()))?;
         process.wait_until(START_LIMIT, || health(port))
     }
 }
