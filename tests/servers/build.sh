@@ -7,7 +7,8 @@
 #
 # The folder is named after a hash of every go.mod, go.sum and Go source here and of the build flags: what is there is
 # never stale, and a checkout that goes back in time finds its old programs again. The servers, which take minutes, have
-# a second folder named after what they alone are made of, so that a change to another program does not build them again.
+# folders of their own, named after what they alone are made of, so that a change to another program does not build them
+# again.
 #
 # LEADERELECTION_SERVERS_CACHE   where the folders live; default ${XDG_CACHE_HOME:-$HOME/.cache}/leaderelection/servers
 set -eu
@@ -47,6 +48,7 @@ mkdir -p -- "$cache"
 cache=$(CDPATH='' cd -- "$cache" && pwd)
 folder=$cache/$(key .)
 servers=$cache/servers-$(key go.mod go.sum cmd/etcd cmd/kube-apiserver common/lifeline)
+old_etcd=$cache/etcd-3.5-$(key etcd-3.5 common/lifeline)
 
 # Says what it does and how long that took, and runs the command with its output on standard error.
 step() {
@@ -96,17 +98,24 @@ if [ "${1-}" != --print ] && [ ! -d "$folder" ]; then
             compile ./cmd/etcd ./cmd/kube-apiserver
         publish "$servers"
     fi
+    if [ ! -d "$old_etcd" ]; then
+        begin
+        cd etcd-3.5
+        step 'etcd 3.5 (the first time a minute or two)' compile .
+        cd -- "$here"
+        publish "$old_etcd"
+    fi
 
     begin
-    step "what runs today's client-go, and the judge of histories" \
-        compile ./cmd/contender-lease ./cmd/client-go-faults ./cmd/histories
+    step "what runs today's client-go, and etcd's Go client, and the judge of histories" \
+        compile ./cmd/contender-lease ./cmd/client-go-faults ./cmd/contender-etcd ./cmd/histories
     cd contender-0.23
     step 'the contender on client-go v0.23.17, the last with the locks on Endpoints and ConfigMaps' compile .
     cd -- "$here/etcdutl"
     step 'etcdutl, which restores snapshots' compile go.etcd.io/etcd/etcdutl/v3
     cd -- "$here"
-    # The same files by another name, not copies: both folders are in the cache.
-    ln -- "$servers"/* "$half/"
+    # The same files by another name, not copies: all folders are in the cache.
+    ln -- "$servers"/* "$old_etcd"/* "$half/"
     publish "$folder"
 fi
 

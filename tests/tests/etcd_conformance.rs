@@ -1,29 +1,74 @@
-//! The lock on a real etcd runs the whole suite, on one member and on three.
+//! The lock on a real etcd runs the whole suite: on one member and on three, on the oldest etcd that still gets fixes, and with
+//! keys that hang on a lease of etcd for garbage collection.
 //!
 //! The lock goes through a proxy, which disturbs what the suite asks it to; its peer and the side doors go around it, and on three
 //! members to others.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use leaderelection_conformance::{Door, Fixture, Subject, suite};
 use leaderelection_etcd::{EtcdConnection, EtcdLock};
 use leaderelection_tests::faults::{Proxy, Way};
-use leaderelection_tests::servers::{Etcd, EtcdCluster};
+use leaderelection_tests::servers::{Etcd, EtcdCluster, EtcdSettings};
 use leaderelection_tests::side_door::SideDoor;
 
 suite!(etcd, OneEtcdPerCase);
 suite!(three_members, OneKeyPerCase);
+suite!(oldest_etcd, OldestEtcdPerCase);
+suite!(garbage_collected, GarbageCollected);
 
 struct OneEtcdPerCase;
 
 #[async_trait]
 impl Fixture for OneEtcdPerCase {
     async fn fresh(&self, case: &'static str) -> Result<Subject, String> {
-        let etcd = Etcd::start().map_err(|error| error.to_string())?;
-        let endpoint = etcd.endpoint();
-        subject(case, [&endpoint, &endpoint, &endpoint], Some(etcd)).await
+        alone(case, start()?, Garbage::Lies).await
     }
+}
+
+struct OldestEtcdPerCase;
+
+#[async_trait]
+impl Fixture for OldestEtcdPerCase {
+    async fn fresh(&self, case: &'static str) -> Result<Subject, String> {
+        let etcd = Etcd::start_with(&EtcdSettings::new().oldest()).map_err(|error| error.to_string())?;
+        let metrics = etcd.metrics().map_err(|error| error.to_string())?;
+        let its_own = metrics
+            .lines()
+            .find(|line| line.starts_with("etcd_server_version{"));
+        if !its_own.is_some_and(|line| line.contains("\"3.5.")) {
+            return Err(format!("it is to be of the line 3.5: {its_own:?}"));
+        }
+        alone(case, etcd, Garbage::Lies).await
+    }
+}
+
+struct GarbageCollected;
+
+#[async_trait]
+impl Fixture for GarbageCollected {
+    async fn fresh(&self, case: &'static str) -> Result<Subject, String> {
+        alone(case, start()?, Garbage::IsCollected).await
+    }
+}
+
+/// What becomes of keys that nobody writes.
+#[derive(Clone, Copy)]
+enum Garbage {
+    Lies,
+    IsCollected,
+}
+
+fn start() -> Result<Etcd, String> {
+    Etcd::start().map_err(|error| error.to_string())
+}
+
+/// On an etcd of one member, the case's own.
+async fn alone(case: &str, etcd: Etcd, garbage: Garbage) -> Result<Subject, String> {
+    let endpoint = etcd.endpoint();
+    subject(case, [&endpoint, &endpoint, &endpoint], Some(etcd), garbage).await
 }
 
 /// The cluster is every case's: none kills it. The suite's lock asks a member that does not lead.
@@ -39,16 +84,21 @@ impl Fixture for OneKeyPerCase {
         let [leads, follows, follows_too] = &endpoints[..] else {
             return Err(format!("three members: {endpoints:?}"));
         };
-        subject(case, [follows, leads, follows_too], None).await
+        subject(case, [follows, leads, follows_too], None, Garbage::Lies).await
     }
 }
 
 /// The member that the lock asks, its peer's, and that of the side doors.
-async fn subject(case: &str, members: [&String; 3], etcd: Option<Etcd>) -> Result<Subject, String> {
+async fn subject(
+    case: &str,
+    members: [&String; 3],
+    etcd: Option<Etcd>,
+    garbage: Garbage,
+) -> Result<Subject, String> {
     let [member, peers, doors] = members;
     let proxy = Proxy::before(member).map_err(|error| error.to_string())?;
-    let subject =
-        Subject::new(lock(proxy.endpoint(), case).await?).with_peer(lock(peers.clone(), case).await?);
+    let subject = Subject::new(lock(proxy.endpoint(), case, garbage).await?)
+        .with_peer(lock(peers.clone(), case, garbage).await?);
     let door = SideDoor::open(doors, case)
         .await
         .map_err(|error| error.to_string())?;
@@ -60,11 +110,17 @@ async fn subject(case: &str, members: [&String; 3], etcd: Option<Etcd>) -> Resul
     }))
 }
 
-async fn lock(endpoint: String, case: &str) -> Result<EtcdLock, String> {
+async fn lock(endpoint: String, case: &str, garbage: Garbage) -> Result<EtcdLock, String> {
     let connection = EtcdConnection::connect([endpoint])
         .await
         .map_err(|error| error.to_string())?;
-    connection.lock(case).map_err(|error| error.to_string())
+    let lock = connection.lock(case).map_err(|error| error.to_string())?;
+    match garbage {
+        Garbage::Lies => Ok(lock),
+        Garbage::IsCollected => lock
+            .garbage_collect_after(Duration::from_secs(3_600))
+            .map_err(|error| error.to_string()),
+    }
 }
 
 struct Doors {

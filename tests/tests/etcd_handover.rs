@@ -1,10 +1,12 @@
-//! A graceful hand-over on a real etcd is one watch event and one swap.
+//! A graceful hand-over on a real etcd is one watch event and one swap. And what is measured, in small.
 
 use std::error::Error;
+use std::path::Path;
 use std::time::Duration;
 
 use leaderelection_etcd::EtcdConnection;
-use leaderelection_tests::candidate::{Candidate, LEASE, RETRY_PERIOD};
+use leaderelection_tests::candidate::{Candidate, LEASE, RENEW_DEADLINE, RETRY_PERIOD};
+use leaderelection_tests::handover::{Chain, Side};
 use leaderelection_tests::servers::Etcd;
 use leaderelection_tests::time::now;
 
@@ -73,5 +75,26 @@ async fn a_step_down_hands_over_and_back() -> TestResult {
     two.handle.step_down();
     drop(leadership);
     one.leads(LEASE).await?;
+    Ok(())
+}
+
+/// `--bin handover` in small, and no matter how fast: ours and that of etcd's Go client hand over and fail over on one server,
+/// and no two of one side are at work at once.
+#[test]
+fn ours_and_that_of_etcds_go_client_change_leaders_on_one_server() -> TestResult {
+    let etcd = Etcd::start()?;
+    let program = Path::new(env!("CARGO_BIN_EXE_handover"));
+    let timing = [LEASE, RENEW_DEADLINE, RETRY_PERIOD];
+    for side in [Side::Ours, Side::Go] {
+        let mut chain = Chain::begin(&etcd, program, side, "changes", timing)?;
+        for _ in 0..3 {
+            println!("{side:?}: {:?}", chain.by_release()?);
+        }
+        let failover = chain.by_kill(RETRY_PERIOD / 5)?;
+        println!("{side:?}: {failover:?}");
+        // A renewal is known to be one behind the moment from which others count.
+        let early = failover.from_renewal + RETRY_PERIOD < LEASE;
+        assert!(!early, "{side:?}: {failover:?}");
+    }
     Ok(())
 }

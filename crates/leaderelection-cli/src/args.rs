@@ -200,7 +200,9 @@ impl MoveArgs {
     /// How to reach what of it is in etcd.
     pub(crate) fn etcd(&self) -> Result<EtcdAccess, String> {
         self.etcd
-            .access(&[&self.from, &self.to], |name| std::env::var_os(name))
+            .access(&[&self.from, &self.to], self.lease.lease_duration, |name| {
+                std::env::var_os(name)
+            })
     }
 
     /// The durations, if they are safe together.
@@ -224,7 +226,10 @@ What was done is logged to standard error; RUST_LOG chooses what (default: info)
 impl RunArgs {
     /// How to reach the lock, if it is in etcd.
     pub(crate) fn etcd(&self) -> Result<EtcdAccess, String> {
-        self.etcd.access(&[&self.lock], |name| std::env::var_os(name))
+        self.etcd
+            .access(&[&self.lock], self.lease.lease_duration, |name| {
+                std::env::var_os(name)
+            })
     }
 
     /// The durations, if they are safe together.

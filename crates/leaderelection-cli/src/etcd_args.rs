@@ -1,4 +1,4 @@
-//! How to reach a lock in etcd: TLS and a user, by flags and by etcdctl's environment.
+//! How to reach a lock in etcd, and how long it lies there: TLS, a user and more, by flags and by etcdctl's environment.
 //!
 //! The environment is that of etcd's own tool, because whoever has a shell in which etcdctl finds its cluster should find his
 //! election there too. What is only in the environment may be meant for etcdctl alone, so it is passed over where it does not
@@ -6,7 +6,9 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
+use crate::duration;
 use crate::lock_arg::LockArg;
 
 /// See the module.
@@ -39,6 +41,13 @@ pub(crate) struct EtcdArgs {
     /// environment.
     #[arg(long, value_name = "FILE")]
     etcd_password_file: Option<PathBuf>,
+
+    /// Let the lock's keys vanish when nobody has written them for this time: at least 4 lease durations [default: they stay]
+    ///
+    /// They hang on a lease of etcd, for garbage collection alone: it neither shortens nor lengthens a term. For all candidates or
+    /// none.
+    #[arg(long, value_name = "DURATION", value_parser = duration::positive, allow_hyphen_values = true)]
+    etcd_garbage_collect_after: Option<Duration>,
 }
 
 /// What the flags and the environment come to.
@@ -49,6 +58,7 @@ pub(crate) struct EtcdAccess {
     pub(crate) certificate: Option<(PathBuf, PathBuf)>,
     pub(crate) server_name: Option<String>,
     pub(crate) user: Option<(String, Password)>,
+    pub(crate) garbage_after: Option<Duration>,
 }
 
 #[derive(Clone, PartialEq, Eq)]
@@ -64,10 +74,11 @@ impl std::fmt::Debug for Password {
 }
 
 impl EtcdArgs {
-    /// For these locks, in that environment. The error says which flags do not go together.
+    /// For these locks, held for that long, in that environment. The error says which flags do not go together.
     pub(crate) fn access(
         &self,
         locks: &[&LockArg],
+        lease_duration: Duration,
         environment: impl Fn(&str) -> Option<OsString>,
     ) -> Result<EtcdAccess, String> {
         let tls = locks.iter().any(|lock| lock.is_etcd_with_tls());
@@ -77,14 +88,18 @@ impl EtcdArgs {
             ("--etcd-key", self.etcd_key.is_some()),
             ("--etcd-server-name", self.etcd_server_name.is_some()),
         ];
-        let of_users = [
+        let of_all = [
             ("--etcd-user", self.etcd_user.is_some()),
             ("--etcd-password-file", self.etcd_password_file.is_some()),
+            (
+                "--etcd-garbage-collect-after",
+                self.etcd_garbage_collect_after.is_some(),
+            ),
         ];
         let given =
             |flags: &[(&'static str, bool)]| flags.iter().find(|(_, given)| *given).map(|(flag, _)| *flag);
         if !locks.iter().any(|lock| lock.is_etcd()) {
-            return match given(&of_tls).or_else(|| given(&of_users)) {
+            return match given(&of_tls).or_else(|| given(&of_all)) {
                 Some(flag) => Err(format!("{flag} is for locks in etcd")),
                 None => Ok(EtcdAccess::default()),
             };
@@ -96,6 +111,7 @@ impl EtcdArgs {
         let environment = |name| environment(name).filter(|value| !value.is_empty());
         let mut access = EtcdAccess {
             user: self.user(environment)?,
+            garbage_after: self.garbage_after(lease_duration)?,
             ..EtcdAccess::default()
         };
         if tls {
@@ -118,6 +134,24 @@ impl EtcdArgs {
             access.server_name.clone_from(&self.etcd_server_name);
         }
         Ok(access)
+    }
+
+    fn garbage_after(&self, lease_duration: Duration) -> Result<Option<Duration>, String> {
+        // As in the record: in whole seconds.
+        let whole = |duration: Duration| {
+            duration
+                .as_secs()
+                .saturating_add(u64::from(duration.subsec_nanos() > 0))
+        };
+        let least = Duration::from_secs(whole(lease_duration)).saturating_mul(4);
+        match self.etcd_garbage_collect_after {
+            Some(after) if after < least => Err(format!(
+                "--etcd-garbage-collect-after {} must be at least 4 lease durations: {}",
+                humantime::format_duration(after),
+                humantime::format_duration(least)
+            )),
+            after => Ok(after),
+        }
     }
 
     fn user(
@@ -178,10 +212,11 @@ mod tests {
     #[expect(clippy::unwrap_used, reason = "a failing assertion is how a test speaks")]
     fn access(lock: &str, flags: &[&str], environment: &[(&str, &str)]) -> Result<EtcdAccess, String> {
         let only = Only::try_parse_from(["x"].iter().chain(flags)).unwrap();
-        only.etcd.access(&[&lock.parse().unwrap()], |name| {
-            let set = environment.iter().find(|(set, _)| *set == name);
-            set.map(|(_, value)| OsString::from(value))
-        })
+        only.etcd
+            .access(&[&lock.parse().unwrap()], Duration::from_millis(14_500), |name| {
+                let set = environment.iter().find(|(set, _)| *set == name);
+                set.map(|(_, value)| OsString::from(value))
+            })
     }
 
     const WITH: &str = "etcds://h:1/k";
@@ -208,6 +243,7 @@ mod tests {
                 certificate: Some(("cert".into(), "key".into())),
                 server_name: None,
                 user: with_password("p"),
+                garbage_after: None,
             }
         );
         let user_alone = EtcdAccess {
@@ -232,12 +268,14 @@ mod tests {
             "--etcd-server-name=d",
             "--etcd-user=v",
             "--etcd-password-file=e",
+            "--etcd-garbage-collect-after=1m",
         ];
         let expected = EtcdAccess {
             cacert: Some("a".into()),
             certificate: Some(("b".into(), "c".into())),
             server_name: Some("d".to_owned()),
             user: Some(("v".to_owned(), Password::File("e".into()))),
+            garbage_after: Some(Duration::from_secs(60)),
         };
         assert_eq!(access(WITH, &flags, &[]), Ok(expected.clone()));
         assert_eq!(access(WITH, &flags, &ETCDCTLS), Ok(expected));
@@ -269,6 +307,12 @@ mod tests {
             ),
             (WITH, &["--etcd-password-file=f"], &[], "needs --etcd-user"),
             (WITH, &["--etcd-user=u:s3cret"], &[], "a name without a password"),
+            (
+                WITH,
+                &["--etcd-garbage-collect-after=59s"],
+                &[],
+                "--etcd-garbage-collect-after 59s must be at least 4 lease durations: 1m",
+            ),
         ] {
             let error = access(lock, flags, environment).unwrap_err();
             assert!(
@@ -283,7 +327,12 @@ mod tests {
     fn another_lock_takes_no_flag_of_etcd() {
         let lock = "leases:ns/n";
         assert_eq!(access(lock, &[], &ETCDCTLS), Ok(EtcdAccess::default()));
-        for flag in ["--etcd-cacert=a", "--etcd-user=u", "--etcd-password-file=f"] {
+        for flag in [
+            "--etcd-cacert=a",
+            "--etcd-user=u",
+            "--etcd-password-file=f",
+            "--etcd-garbage-collect-after=1h",
+        ] {
             let error = access(lock, &[flag], &[]).unwrap_err();
             assert!(error.contains("is for locks in etcd"), "{error}");
         }

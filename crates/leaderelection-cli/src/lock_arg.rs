@@ -209,7 +209,11 @@ async fn open_etcd(
         Some((user, Password::File(file))) => connection.user_with_password_file(user, file),
         None => connection,
     };
-    Ok(Arc::new(connection.connect().await?.lock(url.key())?))
+    let lock = connection.connect().await?.lock(url.key())?;
+    Ok(Arc::new(match access.garbage_after {
+        Some(after) => lock.garbage_collect_after(after)?,
+        None => lock,
+    }))
 }
 
 #[cfg(test)]

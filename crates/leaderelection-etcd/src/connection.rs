@@ -307,6 +307,33 @@ mod tests {
         }
     }
 
+    /// Who accepts a connection and says nothing.
+    #[cfg(feature = "tls")]
+    #[tokio::test]
+    async fn a_handshake_that_does_not_end_is_given_up_and_nothing_was_written() {
+        use leaderelection::{
+            Clock as _, Expected, LeaderElectionRecord, LockErrorKind, ResourceLock as _, SystemClock,
+        };
+
+        let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let endpoint = silent.local_addr().unwrap().to_string();
+        let key = rcgen::KeyPair::generate().unwrap();
+        let authority = rcgen::CertificateParams::default().self_signed(&key).unwrap();
+        let connecting = EtcdConnection::builder([endpoint])
+            .tls(EtcdTls::new().ca(authority.pem()))
+            .connect_timeout(Duration::from_millis(50))
+            .connect();
+        let lock = connecting.await.unwrap().lock("k").unwrap();
+        // Without that limit it would wait for ever.
+        let limit = SystemClock.sleep_until(SystemClock.mono().after(Duration::from_secs(20)));
+        let record = LeaderElectionRecord::default();
+        let swap = lock.compare_and_swap(Expected::Absent, &record);
+        tokio::select! {
+            swapped = swap => assert_eq!(swapped.unwrap_err().kind(), LockErrorKind::Unavailable),
+            () = limit => panic!("it goes on waiting"),
+        }
+    }
+
     #[test]
     fn outside_a_runtime_it_is_an_error_and_no_panic() {
         let mut making = std::pin::pin!(EtcdConnection::connect(["h:1"]));

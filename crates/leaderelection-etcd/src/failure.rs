@@ -21,6 +21,8 @@ pub(crate) enum Asked {
     Get,
     Swap,
     Watch,
+    /// That the lease for garbage collection lasts.
+    Lease,
 }
 
 impl fmt::Display for Asked {
@@ -29,6 +31,7 @@ impl fmt::Display for Asked {
             Self::Get => "get",
             Self::Swap => "compare-and-swap",
             Self::Watch => "watch",
+            Self::Lease => "lease for garbage collection",
         })
     }
 }
@@ -80,7 +83,7 @@ impl Call<'_> {
 
     fn no_write_in_doubt(&self, kind: LockErrorKind) -> LockErrorKind {
         match self.asked {
-            Asked::Get | Asked::Watch => no_write(kind),
+            Asked::Get | Asked::Watch | Asked::Lease => no_write(kind),
             Asked::Swap => kind,
         }
     }
@@ -113,6 +116,12 @@ pub(crate) fn worth_another_member(error: &LockError) -> bool {
 pub(crate) fn token_refused(error: &LockError) -> bool {
     let reason = error.source().and_then(|source| source.downcast_ref::<Reason>());
     reason.is_some_and(Reason::is_about_token)
+}
+
+/// Whether the server knows no such lease of its own as the keys were to hang on: nothing was written.
+pub(crate) fn lease_unknown(error: &LockError) -> bool {
+    let reason = error.source().and_then(|source| source.downcast_ref::<Reason>());
+    reason.is_some_and(Reason::is_about_lease)
 }
 
 fn kind_of(error: &Error) -> LockErrorKind {
@@ -162,6 +171,8 @@ fn said_by_server(message: &str) -> Option<LockErrorKind> {
         "etcdserver: no leader"
         | "etcdserver: too many requests"
         | "etcdserver: rpc not supported for learner"
+        // Checked for all of a transaction before any of it is done.
+        | "etcdserver: requested lease not found"
         | "etcdserver: not capable" => Some(LockErrorKind::Unavailable),
         "etcdserver: key is not provided" | "etcdserver: request is too large" => {
             Some(LockErrorKind::Invalid)
@@ -232,6 +243,11 @@ mod tests {
             (
                 Code::FailedPrecondition,
                 "etcdserver: rpc not supported for learner",
+                Unavailable,
+            ),
+            (
+                Code::NotFound,
+                "etcdserver: requested lease not found",
                 Unavailable,
             ),
             (Code::PermissionDenied, "etcdserver: permission denied", Denied),

@@ -14,6 +14,7 @@
 use etcd_client::{Compare, CompareOp, TxnOp};
 use leaderelection::{Expected, FencingToken, LeaderElectionRecord};
 
+use crate::garbage;
 use crate::lock::{EtcdLock, NEVER};
 
 /// What the key of a lock's term has behind the lock's.
@@ -39,12 +40,22 @@ impl Change {
     }
 }
 
-/// What belongs into the transaction that writes this record.
-pub(crate) fn write(expected: Expected, record: &LeaderElectionRecord, term_key: &[u8]) -> Option<TxnOp> {
+/// Whether the write of this record begins a term.
+pub(crate) fn begins(expected: Expected, record: &LeaderElectionRecord) -> bool {
+    Change::of(expected, record) == Some(Change::Begins)
+}
+
+/// What belongs into the transaction that writes this record, on that lease of etcd.
+pub(crate) fn write(
+    expected: Expected,
+    record: &LeaderElectionRecord,
+    term_key: &[u8],
+    lease: Option<i64>,
+) -> Option<TxnOp> {
     // The value is for people; the fence does not look at it.
     let number = || record.leader_transitions.to_string();
     Change::of(expected, record).map(|change| match change {
-        Change::Begins => TxnOp::put(term_key, number(), None),
+        Change::Begins => TxnOp::put(term_key, number(), garbage::on(lease)),
         Change::Ends => TxnOp::delete(term_key, None),
     })
 }

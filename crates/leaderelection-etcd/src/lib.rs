@@ -31,6 +31,7 @@
 mod connection;
 mod failure;
 mod fence;
+mod garbage;
 mod lock;
 mod login;
 mod members;

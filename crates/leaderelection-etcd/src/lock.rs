@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use etcd_client::{
@@ -13,11 +14,12 @@ use leaderelection::{
 };
 
 use crate::connection::EtcdConnection;
-use crate::failure::{Asked, Call};
+use crate::failure::{Asked, Call, lease_unknown};
+use crate::garbage::{Garbage, Hook};
 use crate::members::{Members, Turn};
 use crate::setup::SetupError;
 use crate::url::EtcdUrl;
-use crate::{fence, url, watch};
+use crate::{fence, garbage, url, watch};
 
 /// A [`ResourceLock`] on one key of etcd. Cheap to clone.
 ///
@@ -30,6 +32,7 @@ pub struct EtcdLock {
     key: Vec<u8>,
     term_key: Vec<u8>,
     name: Arc<str>,
+    garbage: Option<Arc<Garbage>>,
 }
 
 impl EtcdLock {
@@ -63,6 +66,36 @@ impl EtcdLock {
             key,
             term_key,
             name,
+            garbage: None,
+        })
+    }
+
+    /// The same lock, whose keys vanish when nobody has written them for this time: an election that everybody has abandoned
+    /// leaves nothing in etcd. Rounded up to whole seconds; with etcd's own delays they are gone somewhere between half of it and a
+    /// second after all of it.
+    ///
+    /// They hang on a lease of etcd, one for the lock and its clones, which the writes of this lock renew: a term costs etcd one
+    /// request more, and so does every third of the time while it lasts. Who writes without this option takes the keys off
+    /// the lease, until somebody with it writes the next time; so give it to all candidates of an election.
+    ///
+    /// It is about garbage alone, and neither shortens nor lengthens a term: the keys outlast the record's own lease by far, no
+    /// renewal waits for etcd's, and where etcd does not grant or renew that (which is logged), the keys lie on as they do without
+    /// this option. Only the fence knows a limit: where etcd accepts writes and refuses to renew leases for as long as the time
+    /// given, the key of a term that lasts so long goes, and its [`fence`](Self::fence) refuses.
+    ///
+    /// When the record is gone, nobody has held or sought the lock for that time, and the next candidate finds none, as in a new
+    /// election. A clock that stands still with a paused machine may let it vanish earlier, as if somebody had deleted it
+    /// (SAFETY 3, SAFETY 18).
+    ///
+    /// A record whose lease is longer than a fourth of the time is not put on the lease, so that it stays; that is logged.
+    ///
+    /// # Errors
+    /// When it is less than a second, or longer than etcd's longest lease, of 9,000,000,000 s.
+    pub fn garbage_collect_after(self, unwritten: Duration) -> Result<Self, SetupError> {
+        let garbage = Garbage::new(unwritten, Arc::clone(&self.members), Arc::clone(&self.name))?;
+        Ok(Self {
+            garbage: Some(Arc::new(garbage)),
+            ..self
         })
     }
 
@@ -112,26 +145,21 @@ impl EtcdLock {
         turn.settle(&seen);
         seen
     }
-}
 
-#[async_trait]
-impl ResourceLock for EtcdLock {
-    async fn get(&self) -> Result<Observation, LockError> {
-        self.read().await.map(|(_, observation)| observation)
-    }
-
-    async fn compare_and_swap(
+    /// One transaction, that puts the keys on that lease of etcd.
+    async fn swap(
         &self,
         expected: Expected,
         record: &LeaderElectionRecord,
+        lease: Option<i64>,
     ) -> Result<Swap, LockError> {
         let (turn, call) = self.turn(Asked::Swap)?;
         let key = self.key.as_slice();
         let value = record.to_json();
         let ask = || async {
-            let writes = [TxnOp::put(key, value.as_str(), None)]
+            let writes = [TxnOp::put(key, value.as_str(), garbage::on(lease))]
                 .into_iter()
-                .chain(fence::write(expected, record, self.term_key()));
+                .chain(fence::write(expected, record, self.term_key(), lease));
             let transaction = Txn::new()
                 .when([compare(key, expected)])
                 .and_then(writes.collect::<Vec<_>>())
@@ -150,6 +178,33 @@ impl ResourceLock for EtcdLock {
         let swapped = turn.call(&call, ask).await;
         turn.settle(&swapped);
         swapped
+    }
+}
+
+#[async_trait]
+impl ResourceLock for EtcdLock {
+    async fn get(&self) -> Result<Observation, LockError> {
+        self.read().await.map(|(_, observation)| observation)
+    }
+
+    async fn compare_and_swap(
+        &self,
+        expected: Expected,
+        record: &LeaderElectionRecord,
+    ) -> Result<Swap, LockError> {
+        let Some(garbage) = &self.garbage else {
+            return self.swap(expected, record, None).await;
+        };
+        let Hook { lease, beside } = garbage.hook(record, fence::begins(expected, record)).await;
+        let swapped = garbage::beside(beside, self.swap(expected, record, lease)).await;
+        match (&swapped, lease) {
+            // It was revoked, or etcd was restored. Nothing was written, so this is still the one write of this call (SAFETY 8).
+            (Err(error), Some(id)) if lease_unknown(error) => {
+                garbage.forget(id);
+                self.swap(expected, record, None).await
+            }
+            _ => swapped,
+        }
     }
 
     async fn watch(&self) -> Result<Option<ObservationStream>, LockError> {

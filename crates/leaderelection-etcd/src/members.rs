@@ -76,17 +76,27 @@ impl Members {
 
     /// Picks the member for one call. `None` only if there are no members at all.
     pub(crate) fn next(&self) -> Option<Turn<'_>> {
+        let turn = Turn {
+            counts: true,
+            ..self.aside()?
+        };
+        turn.member.unanswered.fetch_add(1, Ordering::Relaxed);
+        Some(turn)
+    }
+
+    /// As [`next`](Self::next), for a call beside others that must not change where those go: it goes where the next one goes, and
+    /// nothing is concluded from it.
+    pub(crate) fn aside(&self) -> Option<Turn<'_>> {
         let count = self.all.len();
         let first = self.preferred.load(Ordering::Relaxed);
         let index = (first..first.saturating_add(count))
             .map(|index| index % count)
             .min_by_key(|index| self.unanswered(*index))?;
-        let member = self.all.get(index)?;
-        member.unanswered.fetch_add(1, Ordering::Relaxed);
         Some(Turn {
             members: self,
-            member,
+            member: self.all.get(index)?,
             index,
+            counts: false,
             answered: false,
         })
     }
@@ -112,6 +122,8 @@ pub(crate) struct Turn<'a> {
     members: &'a Members,
     member: &'a Member,
     index: usize,
+    /// For the choice of the next member.
+    counts: bool,
     answered: bool,
 }
 
@@ -154,7 +166,7 @@ impl<'a> Turn<'a> {
     /// What came of the call. A refusal that another member would give too counts as an answer.
     pub(crate) fn settle<T>(mut self, outcome: &Result<T, LockError>) {
         self.answered = !outcome.as_ref().is_err_and(worth_another_member);
-        if self.answered {
+        if self.answered && self.counts {
             self.members.preferred.store(self.index, Ordering::Relaxed);
         }
         if outcome.is_ok() {
@@ -165,6 +177,9 @@ impl<'a> Turn<'a> {
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
+        if !self.counts {
+            return;
+        }
         self.member.unanswered.fetch_sub(1, Ordering::Relaxed);
         if !self.answered {
             self.members.distrust(self.index);
@@ -225,6 +240,23 @@ mod tests {
         assert_eq!([next(&members), next(&members)], [1, 1]);
         drop(hanging);
         assert_eq!(next(&members), 1, "and who hung is not gone back to");
+    }
+
+    /// Or a renewal would go to a member of which nothing is known, because something less important is under way.
+    #[tokio::test]
+    async fn what_is_asked_aside_moves_no_other_call() {
+        let members = members(2).await;
+        members.distrust(0);
+        let aside = members.aside().unwrap();
+        assert_eq!((aside.index(), next(&members)), (1, 1));
+        drop(aside);
+        assert_eq!(next(&members), 1, "nor does it if it was in vain");
+        let hanging = members.next().unwrap();
+        let aside = members.aside().unwrap();
+        assert_eq!(aside.index(), 0);
+        aside.settle(&Ok(()));
+        hanging.settle(&Ok(()));
+        assert_eq!(next(&members), 1);
     }
 
     #[tokio::test]

@@ -67,17 +67,29 @@ impl Reason {
 
     /// Whether another token might help: the server knows this one no longer, or there was none.
     pub(crate) fn is_about_token(&self) -> bool {
+        matches!(
+            self.said_by_server(),
+            Some(
+                "etcdserver: invalid auth token"
+                    | "etcdserver: revision of auth store is old"
+                    | "etcdserver: user name is empty"
+            )
+        )
+    }
+
+    /// Whether the server knows no such lease.
+    pub(crate) fn is_about_lease(&self) -> bool {
+        self.said_by_server() == Some("etcdserver: requested lease not found")
+    }
+
+    /// What the server said; nothing where the words are of this side.
+    fn said_by_server(&self) -> Option<&str> {
         let message = match &self.error {
             Some(Error::GRpcStatus(status)) if status.source().is_none() => status.message(),
-            Some(_) => return false,
+            Some(_) => return None,
             None => &self.words,
         };
-        matches!(
-            without_go_status(message),
-            "etcdserver: invalid auth token"
-                | "etcdserver: revision of auth store is old"
-                | "etcdserver: user name is empty"
-        )
+        Some(without_go_status(message))
     }
 }
 

@@ -10,6 +10,9 @@ pub enum SetupError {
     /// The key is that in which the fence of another lock is kept.
     #[error("an etcd lock must not have the key {0:?}: what ends in \".term\" belongs to the lock without")]
     ReservedKey(String),
+    /// The time after which a lock is garbage is none that etcd's leases can have.
+    #[error("the keys of an etcd lock cannot be garbage after {0:?}: from 1 s to 9000000000 s they can")]
+    GarbageTime(std::time::Duration),
     /// There is no endpoint.
     #[error("an etcd connection needs at least one endpoint, HOST:PORT")]
     NoEndpoint,

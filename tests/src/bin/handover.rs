@@ -1,31 +1,50 @@
-//! Measures hand-overs and fail-overs between real `leaderelect run` processes on a real etcd, and prints the figures:
+//! Measures hand-overs and fail-overs on one real etcd, and prints the figures: of programs around this library's elector and,
+//! in the same run, of such around `concurrency.Election` of etcd's own Go client; and of `leaderelect run`, which starts a
+//! command:
 //!
 //! ```text
 //! cargo run --package leaderelection-tests --bin handover
 //! ```
 //!
-//! With arguments it is `leaderelect` itself: those are the processes that it measures.
+//! With arguments it is `leaderelect` itself, or a program around our elector: those are the processes that it measures.
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use leaderelection_tests::handover::{after_kill, graceful, percentile};
+use leaderelection_tests::handover::{
+    Chain, FIRST_FLAG, Failover, Handover, Side, after_kill, contend, graceful, percentile,
+};
 use leaderelection_tests::leaderelect::SHORT_LEASE;
+use leaderelection_tests::servers::Etcd;
 
-const HANDOVERS: usize = 50;
-const FAILOVERS: usize = 20;
-/// Of [`SHORT_LEASE`].
+/// Of each side, in turn.
+const HANDOVERS: usize = 100;
+/// Elections of each side that go on at once: they sleep most of the time.
+const CHAINS: usize = 2;
+/// In each of them.
+const FAILOVERS: usize = 50;
+
+const LONG: [Duration; 3] = [
+    Duration::from_secs(15),
+    Duration::from_secs(10),
+    Duration::from_secs(2),
+];
+/// As [`SHORT_LEASE`].
+const SHORT: [Duration; 3] = [LEASE, Duration::from_secs(2), Duration::from_millis(500)];
 const LEASE: Duration = Duration::from_secs(3);
-/// What is promised: the next starts within the lease and this after the last renewal.
-const SLACK: Duration = Duration::from_millis(100);
+
+type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 fn main() -> ExitCode {
-    if std::env::args_os().len() > 1 {
-        return leaderelection_cli::main();
-    }
-    match measure() {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let done = match arguments.first() {
+        None => measure(),
+        Some(first) if first == FIRST_FLAG => contend(&arguments),
+        Some(_) => return leaderelection_cli::main(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("handover: {error}");
             ExitCode::FAILURE
@@ -33,44 +52,112 @@ fn main() -> ExitCode {
     }
 }
 
-fn measure() -> Result<bool, Box<dyn std::error::Error>> {
+fn measure() -> Result<()> {
     let program = std::env::current_exe()?;
+    let etcd = Etcd::start()?;
 
-    let handovers = graceful(&program, HANDOVERS)?;
-    println!("Graceful hand-over, {HANDOVERS} times, at 15s / 10s / 2s:");
-    row(
-        "SIGTERM to the next start",
-        handovers.iter().map(|one| one.from_signal),
-    );
-    row("nobody at work", handovers.iter().map(|one| one.without_work));
+    println!("Graceful hand-over, {HANDOVERS} of each in turn, lease 15 s:");
+    let sides = [Side::Ours, Side::Go];
+    let [mut ours, mut go] = [Vec::new(), Vec::new()];
+    {
+        let [our_chain, go_chain] = sides.map(|side| Chain::begin(&etcd, &program, side, "handover", LONG));
+        let (mut our_chain, mut go_chain) = (our_chain?, go_chain?);
+        for _ in 0..HANDOVERS {
+            ours.push(our_chain.by_release()?);
+            go.push(go_chain.by_release()?);
+        }
+    }
+    handovers("ours", &ours);
+    handovers("etcd's Go client", &go);
+    ratio(&ours, &go, |one| one.from_signal);
+    handovers("leaderelect run", &graceful(&etcd, &program, HANDOVERS / 2)?);
 
-    let failovers = after_kill(&program, &SHORT_LEASE, FAILOVERS)?;
-    println!("SIGKILL of the leading supervisor, {FAILOVERS} times, lease {LEASE:?}:");
-    row(
-        "last renewal to the next start",
-        failovers.iter().map(|one| one.from_renewal),
-    );
-    row(
-        "SIGKILL to the next start",
-        failovers.iter().map(|one| one.from_kill),
-    );
-
-    let worst = percentile(failovers.iter().map(|one| one.from_renewal), 100);
-    let kept = worst <= LEASE + SLACK;
     println!(
-        "Within the lease and {SLACK:?} of the last renewal: {}",
-        if kept { "always" } else { "NOT always" }
+        "SIGKILL of the leader, {} of each at once, lease 3 s:",
+        CHAINS * FAILOVERS
     );
-    Ok(kept)
+    let measured = std::thread::scope(|scope| {
+        let (etcd, program) = (&etcd, &program);
+        let run = |(number, side)| scope.spawn(move || failovers(etcd, program, side, number));
+        let chains = (0..CHAINS).flat_map(|number| sides.map(|side| (number, side)));
+        let running: Vec<_> = chains.map(|(number, side)| (side, run((number, side)))).collect();
+        running
+            .into_iter()
+            .map(|(side, chain)| (side, chain.join().unwrap_or_else(|_| Err("a panic".to_owned()))))
+            .collect::<Vec<_>>()
+    });
+    let [mut ours, mut go] = [Vec::new(), Vec::new()];
+    for (side, chain) in measured {
+        match side {
+            Side::Ours => ours.extend(chain?),
+            Side::Go => go.extend(chain?),
+        }
+    }
+    failover_rows("ours", &ours);
+    failover_rows("etcd's Go client", &go);
+    ratio(&ours, &go, |one| one.from_renewal);
+    failover_rows(
+        "leaderelect run",
+        &after_kill(&etcd, &program, &SHORT_LEASE, FAILOVERS / 2)?,
+    );
+    Ok(())
 }
 
-fn row(name: &str, values: impl Iterator<Item = Duration> + Clone) {
-    let milliseconds = |percent| percentile(values.clone(), percent).as_secs_f64() * 1e3;
+fn failovers(
+    etcd: &Etcd,
+    program: &Path,
+    side: Side,
+    number: usize,
+) -> std::result::Result<Vec<Failover>, String> {
+    let chain = || {
+        let mut chain = Chain::begin(etcd, program, side, &format!("failover-{number}"), SHORT)?;
+        // The kills spread over most of the time between two renewals of ours; Go's are a second apart.
+        let pause = |round| Duration::from_millis(20 + 37 * (round + 5 * number) as u64 % 400);
+        (0..FAILOVERS)
+            .map(|round| chain.by_kill(pause(round)))
+            .collect::<Result<Vec<_>>>()
+    };
+    chain().map_err(|error| format!("{side:?}: {error}"))
+}
+
+fn handovers(name: &str, measured: &[Handover]) {
+    row(&format!("{name}: SIGTERM to the next start"), measured, |one| {
+        one.from_signal
+    });
+    row(&format!("{name}: nobody at work"), measured, |one| {
+        one.without_work
+    });
+}
+
+fn failover_rows(name: &str, measured: &[Failover]) {
+    row(
+        &format!("{name}: last renewal to the next start"),
+        measured,
+        |one| one.from_renewal,
+    );
+    let beyond = |one: &Failover| one.from_renewal.saturating_sub(LEASE);
+    row(&format!("{name}: beyond the lease"), measured, beyond);
+    row(&format!("{name}: SIGKILL to the next start"), measured, |one| {
+        one.from_kill
+    });
+}
+
+fn row<T>(name: &str, measured: &[T], value: impl Fn(&T) -> Duration) {
+    let milliseconds = |percent| percentile(measured.iter().map(&value), percent).as_secs_f64() * 1e3;
     println!(
-        "  {name:<32} p50 {:>8.1} ms   p99 {:>8.1} ms   least {:>8.1} ms   most {:>8.1} ms",
+        "  {name:<50} n {:>3}   least {:>8.1} ms   p50 {:>8.1} ms   p99 {:>8.1} ms   most {:>8.1} ms",
+        measured.len(),
+        milliseconds(0),
         milliseconds(50),
         milliseconds(99),
-        milliseconds(0),
         milliseconds(100)
     );
+}
+
+fn ratio<T>(ours: &[T], go: &[T], value: impl Fn(&T) -> Duration) {
+    let at = |percent| {
+        let [ours, go] = [ours, go].map(|side| percentile(side.iter().map(&value), percent).as_secs_f64());
+        ours / go
+    };
+    println!("  ours / Go's: {:.2} at p50, {:.2} at p99", at(50), at(99));
 }

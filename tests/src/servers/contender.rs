@@ -1,4 +1,5 @@
-//! Candidates that run Go's own elector: client-go's `leaderelection` around nothing or a command.
+//! Candidates that run one of Go's electors around nothing or a command: client-go's `leaderelection`, or the `concurrency` of
+//! etcd's client. And those of ours that are measured beside them in the same way.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -17,11 +18,13 @@ use super::ServerError;
 use super::patience::Patience;
 use super::process::Process;
 
-/// A Go candidate that is not started yet; [`GoContender::lease`] and [`GoContender::endpoints`] make one.
+/// A Go candidate that is not started yet; [`GoContender::lease`], [`GoContender::endpoints`] and [`GoContender::etcd`] make one.
 #[derive(Clone, Debug)]
 #[must_use = "start it"]
 pub struct Contender {
     program: &'static str,
+    /// Where it is, if it is none of those in `tests/servers`.
+    path: Option<PathBuf>,
     identity: String,
     flags: Vec<OsString>,
     command: Vec<OsString>,
@@ -74,7 +77,11 @@ impl Contender {
         let mut args = self.flags;
         args.push("--".into());
         args.extend(self.command);
-        let (process, output) = Process::spawn_piped(self.program, &args, &folder.path().join("log"))?;
+        let log = folder.path().join("log");
+        let (process, output) = match &self.path {
+            Some(path) => Process::spawn_piped_at(self.program, path, &args, &log),
+            None => Process::spawn_piped(self.program, &args, &log),
+        }?;
         let (sender, events) = mpsc::channel();
         std::thread::Builder::new()
             .name(format!("events of {}", self.identity))
@@ -119,6 +126,8 @@ pub enum Said {
     StoppedLeading,
     /// client-go called OnNewLeader.
     NewLeader,
+    /// A renewal was confirmed; client-go's does not tell.
+    Renewed,
     /// SIGTERM has come: now the work ends, then the election.
     Terminating,
 }
@@ -130,6 +139,7 @@ impl Said {
             Self::WorkEnded => "work_ended",
             Self::StoppedLeading => "stopped_leading",
             Self::NewLeader => "new_leader",
+            Self::Renewed => "renewed",
             Self::Terminating => "terminating",
         }
     }
@@ -212,6 +222,17 @@ impl GoContender {
         identity: &str,
     ) -> Contender {
         contender("contender-0.23", kubeconfig.into(), namespace, name, identity)
+    }
+
+    /// A candidate on those keys of an etcd, with the `concurrency` of etcd's Go client in the server's version. Of the timing it
+    /// has the lease duration, in whole seconds: its session's.
+    pub fn etcd(endpoint: &str, prefix: &str, identity: &str) -> Contender {
+        etcd("contender-etcd", None, endpoint, prefix, identity)
+    }
+
+    /// No Go: a program at that path which takes the same flags and says the same, to be measured in the same way.
+    pub fn alike(program: impl Into<PathBuf>, endpoint: &str, key: &str, identity: &str) -> Contender {
+        etcd("contender of ours", Some(program.into()), endpoint, key, identity)
     }
 
     /// The next event of that kind, said already or to come: each is given once.
@@ -351,16 +372,34 @@ fn contender(
     name: &str,
     identity: &str,
 ) -> Contender {
+    none_yet(program, None, identity)
+        .flag("--kubeconfig", kubeconfig)
+        .flag("--namespace", namespace)
+        .flag("--name", name)
+        .flag("--identity", identity)
+}
+
+fn etcd(
+    program: &'static str,
+    path: Option<PathBuf>,
+    endpoint: &str,
+    name: &str,
+    identity: &str,
+) -> Contender {
+    none_yet(program, path, identity)
+        .flag("--server", endpoint)
+        .flag("--name", name)
+        .flag("--identity", identity)
+}
+
+fn none_yet(program: &'static str, path: Option<PathBuf>, identity: &str) -> Contender {
     Contender {
         program,
+        path,
         identity: identity.to_owned(),
         flags: Vec::new(),
         command: Vec::new(),
     }
-    .flag("--kubeconfig", kubeconfig)
-    .flag("--namespace", namespace)
-    .flag("--name", name)
-    .flag("--identity", identity)
 }
 
 fn parse(line: &str) -> io::Result<ContenderEvent> {

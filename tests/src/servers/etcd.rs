@@ -13,6 +13,9 @@ use super::{Authority, ServerError, http, ports};
 
 const PROGRAM: &str = "etcd";
 
+/// Of the oldest release line that still gets fixes.
+const OLDEST: &str = "etcd-3.5";
+
 /// It takes half a second (an election of one); a busy machine may take its time.
 const START_LIMIT: Duration = Duration::from_secs(30);
 
@@ -52,6 +55,7 @@ pub struct EtcdSettings {
     flags: Vec<OsString>,
     /// Of its environment.
     variables: Vec<(&'static str, String)>,
+    oldest: bool,
 }
 
 impl EtcdSettings {
@@ -93,6 +97,17 @@ impl EtcdSettings {
             authority.file().into(),
         ]);
         self
+    }
+
+    /// Of the oldest release line that still gets fixes: v3.5.35.
+    #[must_use]
+    pub fn oldest(mut self) -> Self {
+        self.oldest = true;
+        self
+    }
+
+    fn program(&self) -> &'static str {
+        if self.oldest { OLDEST } else { PROGRAM }
     }
 
     /// With this flag.
@@ -248,7 +263,9 @@ impl Etcd {
     }
 
     fn running(&self) -> Result<&Process, ServerError> {
-        self.process.as_ref().ok_or(ServerError::NotRunning(PROGRAM))
+        self.process
+            .as_ref()
+            .ok_or(ServerError::NotRunning(self.settings.program()))
     }
 
     /// Where it listens for other members: `127.0.0.1:PORT`.
@@ -325,7 +342,7 @@ impl Etcd {
         ];
         args.extend(self.settings.tls.iter().chain(&self.settings.flags).cloned());
         self.process = Some(Process::spawn_with(
-            PROGRAM,
+            self.settings.program(),
             &args,
             &self.settings.variables,
             &self.folder.path().join("log"),
@@ -335,7 +352,10 @@ impl Etcd {
 
     pub(super) fn wait_until_it_serves(&mut self) -> Result<(), ServerError> {
         let port = self.metrics_port;
-        let process = self.process.as_mut().ok_or(ServerError::NotRunning(PROGRAM))?;
+        let process = self
+            .process
+            .as_mut()
+            .ok_or(ServerError::NotRunning(self.settings.program()))?;
         process.wait_until(START_LIMIT, || health(port))
     }
 }

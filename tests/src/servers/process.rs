@@ -51,7 +51,14 @@ impl Process {
         variables: &[(&str, String)],
         log: &Path,
     ) -> Result<Self, ServerError> {
-        Self::start(program, args, variables, log, Output::Logged)
+        Self::start(
+            program,
+            &programs::find(program)?,
+            args,
+            variables,
+            log,
+            Output::Logged,
+        )
     }
 
     /// As [`Process::spawn`], but what it prints on standard output is for the fixture, through the pipe.
@@ -60,7 +67,17 @@ impl Process {
         args: &[OsString],
         log: &Path,
     ) -> Result<(Self, ChildStdout), ServerError> {
-        let mut process = Self::start(program, args, &[], log, Output::Piped)?;
+        Self::spawn_piped_at(program, &programs::find(program)?, args, log)
+    }
+
+    /// As [`Process::spawn_piped`], but the program is at that path; it must watch its standard input, too.
+    pub(super) fn spawn_piped_at(
+        program: &'static str,
+        path: &Path,
+        args: &[OsString],
+        log: &Path,
+    ) -> Result<(Self, ChildStdout), ServerError> {
+        let mut process = Self::start(program, path, args, &[], log, Output::Piped)?;
         let output = process
             .child
             .stdout
@@ -72,12 +89,12 @@ impl Process {
 
     fn start(
         program: &'static str,
+        path: &Path,
         args: &[OsString],
         variables: &[(&str, String)],
         log: &Path,
         output: Output,
     ) -> Result<Self, ServerError> {
-        let path = programs::find(program)?;
         let open = || {
             File::options()
                 .create(true)
@@ -90,7 +107,7 @@ impl Process {
             Output::Logged => open()?.into(),
             Output::Piped => Stdio::piped(),
         };
-        let mut child = Command::new(&path)
+        let mut child = Command::new(path)
             .args(args)
             .env_clear()
             .env("EXIT_WITH_STDIN", "1")

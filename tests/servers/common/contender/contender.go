@@ -20,11 +20,13 @@ import (
 	"leaderelection/tests/servers/common/lifeline"
 )
 
-// Callbacks are what the elector has to call; the names are client-go's.
+// Callbacks are what the elector has to call; the names are client-go's, but of the last.
 type Callbacks struct {
 	OnStartedLeading func(context.Context)
 	OnStoppedLeading func()
 	OnNewLeader      func(identity string)
+	// OnRenewed is for electors that tell when their lease was renewed; client-go's does not.
+	OnRenewed func()
 }
 
 // Elect stands in the election until the context is cancelled or a leadership is lost.
@@ -65,6 +67,7 @@ func run(elect Elect, options Options) (int, error) {
 		OnStartedLeading: work.run,
 		OnStoppedLeading: func() { events.print("stopped_leading", options.Identity) },
 		OnNewLeader:      func(identity string) { events.print("new_leader", identity) },
+		OnRenewed:        func() { events.print("renewed", options.Identity) },
 	})
 	work.end()
 

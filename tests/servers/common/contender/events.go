@@ -11,7 +11,7 @@ import (
 
 // event is one line of standard output.
 type event struct {
-	// started_leading, work_ended, stopped_leading, new_leader or terminating.
+	// started_leading, work_ended, stopped_leading, new_leader, renewed or terminating.
 	//
 	// As client-go calls it, stopped_leading comes also at the end of a candidate that never led.
 	Event    string `json:"event"`

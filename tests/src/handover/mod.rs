@@ -1,4 +1,8 @@
-//! How long an election between real `leaderelect run` processes on a real etcd is without a leader.
+//! How long an election on a real etcd is without a leader: between real `leaderelect run` processes; and, in the same run on the
+//! same server, between small programs around our elector and around that of etcd's own Go client.
+
+mod chain;
+mod contender;
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,6 +11,9 @@ use std::time::Duration;
 use etcd_client::Client;
 use leaderelection::MonoTime;
 use rustix::process::Signal;
+
+pub use chain::{Chain, Side};
+pub use contender::{FIRST_FLAG, contend};
 
 use crate::leaderelect::{Leaderelect, WORK};
 use crate::servers::Etcd;
@@ -26,7 +33,7 @@ pub struct Handover {
 /// One fail-over after the leader's supervisor was killed.
 #[derive(Debug, Clone, Copy)]
 pub struct Failover {
-    /// From the last renewal, as etcd's watch showed it, until the new command has started and said so.
+    /// From the last renewal, as etcd's watch showed it or as it was confirmed, until the new command has started and said so.
     pub from_renewal: Duration,
     /// From the SIGKILL until the same.
     pub from_kill: Duration,
@@ -37,8 +44,7 @@ pub struct Failover {
 ///
 /// # Errors
 /// When a process or the etcd does not do its part.
-pub fn graceful(program: &Path, rounds: usize) -> Result<Vec<Handover>> {
-    let etcd = Etcd::start()?;
+pub fn graceful(etcd: &Etcd, program: &Path, rounds: usize) -> Result<Vec<Handover>> {
     let lock = format!("etcd://{}/handover", etcd.endpoint());
     let join = |number: usize| Leaderelect::script(program, &lock, &format!("c{number}"), &[], WORK);
     let mut leader = join(0)?;
@@ -69,8 +75,7 @@ pub fn graceful(program: &Path, rounds: usize) -> Result<Vec<Handover>> {
 ///
 /// # Errors
 /// When a process or the etcd does not do its part.
-pub fn after_kill(program: &Path, flags: &[&str], rounds: usize) -> Result<Vec<Failover>> {
-    let etcd = Etcd::start()?;
+pub fn after_kill(etcd: &Etcd, program: &Path, flags: &[&str], rounds: usize) -> Result<Vec<Failover>> {
     let lock = format!("etcd://{}/failover", etcd.endpoint());
     let renewals = Renewals::watch(&etcd.endpoint(), "failover")?;
     let join = |number: usize| Leaderelect::script(program, &lock, &format!("c{number}"), flags, WORK);
