@@ -35,6 +35,16 @@ pub(crate) fn run(args: MoveArgs) -> ExitCode {
         Ok(etcd) => etcd,
         Err(error) => args::refuse("move", error),
     };
+    let name = args.from.name_in_a_move();
+    if name == args.to.name_in_a_move() {
+        args::refuse(
+            "move",
+            format!(
+                "--from and --to are both {name} in one another's record: an election cannot be moved to itself, nor to a lock of the \
+                 same name in another cluster"
+            ),
+        );
+    }
     log::to_stderr();
     let ended = tokio::runtime::Builder::new_current_thread()
         .enable_all()

@@ -92,6 +92,11 @@ fn a_move_needs_two_locks_and_durations_that_are_safe() {
         ],
     );
     refused(&move_with(&["--rival-margin", "-1s"]), &["--rival-margin"]);
+    // Before anything is opened.
+    refused(
+        &["move", "--from", "leases:ns/job", "--to", "leases:ns/job"],
+        &["leases:ns/job", "cannot be moved to itself"],
+    );
 }
 
 #[test]

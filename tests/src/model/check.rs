@@ -35,28 +35,44 @@ pub struct Outcome {
 ///
 /// # Errors
 /// Never: the names are not empty.
-#[allow(clippy::disallowed_methods, reason = "how long a check takes is for people")]
 pub fn check(setting: Setting) -> Result<Outcome, EmptyIdentity> {
+    check_for(setting, HasDiscoveries::AnyFailures, &FAILURES)
+}
+
+/// Explores until this is found that must never be, whatever else is found before.
+///
+/// # Errors
+/// Never: the names are not empty.
+pub fn counterexample(setting: Setting, property: &'static str) -> Result<Outcome, EmptyIdentity> {
+    check_for(setting, HasDiscoveries::AnyOf([property].into()), &[property])
+}
+
+/// What must never be.
+const FAILURES: [&str; 5] = [
+    ONE_LEADER,
+    NO_NEEDLESS_LOSS,
+    KNOWS_ITS_WORK,
+    SAYS_ITS_LEASE,
+    LEADS_AGAIN,
+];
+
+#[allow(clippy::disallowed_methods, reason = "how long a check takes is for people")]
+fn check_for(
+    setting: Setting,
+    until: HasDiscoveries,
+    failures: &[&'static str],
+) -> Result<Outcome, EmptyIdentity> {
     let began = Instant::now();
     let (people, limit) = (setting.powers.people, setting.limit);
-    let mut checker = Checked::new(setting)?
-        .checker()
-        .threads(2)
-        .finish_when(HasDiscoveries::AnyFailures);
+    let mut checker = Checked::new(setting)?.checker().threads(2).finish_when(until);
     if let Some(limit) = limit {
         checker = checker.timeout(limit);
     }
     let checker = checker.spawn_bfs().join();
     let mut found = checker.discoveries();
-    let failure = [
-        ONE_LEADER,
-        NO_NEEDLESS_LOSS,
-        KNOWS_ITS_WORK,
-        SAYS_ITS_LEASE,
-        LEADS_AGAIN,
-    ]
-    .into_iter()
-    .find_map(|name| Some((name, story::tell(found.remove(name)?.into_vec()))));
+    let failure = failures
+        .iter()
+        .find_map(|name| Some((*name, story::tell(found.remove(name)?.into_vec()))));
     let impossible = [FIRST_LEADS, SECOND_LEADS, HAND_OVER]
         .into_iter()
         .filter(|name| *name != HAND_OVER || people)

@@ -55,7 +55,7 @@ pub mod story;
 pub mod world;
 
 pub use self::action::{Action, Reply};
-pub use self::check::{Outcome, check};
+pub use self::check::{Outcome, check, counterexample};
 pub use self::heal::walk;
 pub use self::lockstep::{Walked, lockstep};
 pub use self::setting::{Healing, Powers, Setting};

@@ -18,7 +18,7 @@ use leaderelection::EmptyIdentity;
 use leaderelection::election::Variant;
 use leaderelection_tests::model::setting::Ticks;
 use leaderelection_tests::model::world::ONE_LEADER;
-use leaderelection_tests::model::{Powers, Setting, check};
+use leaderelection_tests::model::{Powers, Setting, check, counterexample};
 
 /// Clocks of one rate.
 const EQUAL: [u8; 2] = [1, 1];
@@ -59,8 +59,8 @@ fn holds(name: &str, setting: Setting) -> Result<(), EmptyIdentity> {
 }
 
 /// A counterexample to `property` is found.
-fn caught(name: &str, property: &str, setting: Setting) -> Result<(), EmptyIdentity> {
-    let outcome = check(setting)?;
+fn caught(name: &str, property: &'static str, setting: Setting) -> Result<(), EmptyIdentity> {
+    let outcome = counterexample(setting, property)?;
     println!("{name}: {outcome}");
     let failed = outcome.failure.map(|(name, _)| name);
     assert_eq!(failed, Some(property), "{name} is not caught");

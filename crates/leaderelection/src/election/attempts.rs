@@ -189,10 +189,7 @@ impl Attempts {
                 pending.valid_until = MonoTime::ZERO;
             }
         }
-        // Which came first is not asked either.
-        self.0
-            .sort_by_key(|pending| (pending.purpose as u8, pending.record.renew_time));
-        self.0.dedup();
+        self.sort();
     }
 
     /// Of those that nobody will ever be shown it only matters that there is one, and of creates, until when.
@@ -205,12 +202,20 @@ impl Attempts {
                 pending.valid_until = MonoTime::ZERO;
             }
         }
-        let all = std::mem::take(&mut self.0);
-        for pending in all {
-            if !self.0.contains(&pending) {
-                self.0.push(pending);
-            }
-        }
+        self.sort();
+    }
+
+    /// Which came first is not asked.
+    fn sort(&mut self) {
+        self.0.sort_by_key(|pending| {
+            (
+                pending.purpose as u8,
+                pending.record.renew_time,
+                pending.creates,
+                pending.valid_until,
+            )
+        });
+        self.0.dedup();
     }
 
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Pending> {
