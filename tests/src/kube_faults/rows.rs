@@ -76,7 +76,7 @@ impl Row {
         match self {
             // Whoever wakes works before it can know.
             Self::LeaderFrozen => {
-                Some("SAFETY 3 and 19: a process that wakes has to run to see that its lease is over")
+                Some("SAFETY 2: a process that wakes has to run to see that its lease is over")
             }
             Self::Deleted => Some("SAFETY 18: somebody took away the record that says who leads"),
             Self::Emptied => Some("SAFETY 18: somebody wrote that nobody leads"),
@@ -90,9 +90,9 @@ impl Fault for Row {
     /// when it is told while others may lead at once; and something for a busy machine.
     fn excused(self) -> Duration {
         match self {
+            _ if self.excused_by().is_none() => Duration::ZERO,
             Self::LeaderFrozen => SLACK,
-            Self::Deleted | Self::Emptied => STOP_GRACE + SLACK,
-            _ => Duration::ZERO,
+            _ => STOP_GRACE + SLACK,
         }
     }
 

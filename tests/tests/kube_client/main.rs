@@ -1,6 +1,5 @@
 //! How the lock behaves as a client of a real kube-apiserver, and how an election bears what happens to such a client:
-//! retries, other calls that take all there is, calls that hang, watches that end, a store that went back, credentials in a
-//! pod.
+//! retries, other calls that take all there is, watches that end, a store that went back.
 
 #![allow(clippy::unwrap_used, reason = "a failing assertion is how a test speaks")]
 
