@@ -4,6 +4,7 @@
 mod deleted;
 mod fleet;
 mod guard;
+mod phases;
 
 use std::future::pending;
 use std::sync::Arc;
