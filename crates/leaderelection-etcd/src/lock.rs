@@ -23,9 +23,10 @@ use crate::{fence, garbage, url, watch};
 
 /// A [`ResourceLock`] on one key of etcd. Cheap to clone.
 ///
-/// Every call is one request, but the opening of a watch, which reads first. Nothing is retried, and there is no timeout
-/// but that of the TCP connection: the elector has its own. A call that fails is followed by one to another member, if the
-/// [`EtcdConnection`] has several.
+/// Every call is one request, but the opening of a watch, which reads first, and what
+/// [`garbage_collect_after`](Self::garbage_collect_after) asks of its lease beside a swap. Nothing is retried, and there is no
+/// timeout but that of the TCP connection: the elector has its own. A call that fails is followed by one to another member, if
+/// the [`EtcdConnection`] has several.
 #[derive(Clone)]
 pub struct EtcdLock {
     members: Arc<Members>,
