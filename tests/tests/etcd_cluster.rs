@@ -8,10 +8,11 @@
 )]
 
 use std::error::Error;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use leaderelection::{LeadershipView, ResourceLock as _};
+use leaderelection::{Event, LeaderElector, LeadershipView, LeaseTiming, Operation, ResourceLock as _};
 use leaderelection_etcd::EtcdConnection;
 use leaderelection_tests::candidate::{Candidate, LEASE, RENEW_DEADLINE};
 use leaderelection_tests::servers::EtcdCluster;
@@ -127,6 +128,66 @@ async fn a_term_outlives_the_member_that_served_it() -> TestResult {
     while now() < end {
         assert_eq!(term.check()?, term.token());
         sleep(Duration::from_millis(10)).await;
+    }
+    Ok(())
+}
+
+/// Elections that share a connection share what becomes of its members: one that is gone costs each of them what was on its way, and
+/// nothing after that, however many calls are under way at once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_member_that_is_gone_attracts_no_calls_of_many_elections_on_one_connection() -> TestResult {
+    const ELECTIONS: usize = 100;
+    let mut cluster = EtcdCluster::start()?;
+    // Calls go to the first; to the others where it is busy. The last leads them, so that nothing but the struck one is missing.
+    let leader = cluster.leader()?;
+    let mut endpoints = cluster.endpoints();
+    endpoints.rotate_left((leader + 1) % 3);
+    let connection = EtcdConnection::connect(endpoints).await?;
+    // As many renewals per second as there are elections, at a length that a busy machine does not make late.
+    let [lease, deadline, period] = [12, 8, 1].map(Duration::from_secs);
+    let timing = LeaseTiming::new(lease, deadline, period)?;
+    let failed = Arc::new(AtomicUsize::new(0));
+    let mut terms = Vec::new();
+    for number in 0..ELECTIONS {
+        let lock = connection.lock(format!("many-{number}"))?;
+        let elector = LeaderElector::builder(lock, "a").timing(timing.clone()).build()?;
+        let handle = elector.spawn()?;
+        let (mut events, failed) = (handle.events(), Arc::clone(&failed));
+        tokio::spawn(async move {
+            while let Some(event) = events.recv().await {
+                if let Event::CallFailed {
+                    operation: Operation::CompareAndSwap,
+                    ..
+                } = event
+                {
+                    failed.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+        });
+        let term = within(LIMIT, "leadership", handle.leadership()).await?;
+        terms.push((handle, term));
+    }
+    for (struck, frozen) in [((leader + 2) % 3, false), ((leader + 1) % 3, true)] {
+        if frozen {
+            cluster.member_mut(struck).stop()?;
+        } else {
+            cluster.member_mut(struck).kill();
+        }
+        // What was under way, or was sent before anybody knew: the longest attempt is over.
+        sleep(timing.attempt_timeout() + period).await;
+        let known = failed.load(Ordering::Relaxed);
+        sleep(deadline).await;
+        let more = failed.load(Ordering::Relaxed) - known;
+        println!("frozen: {frozen}: {known} renewals failed by then, and {more} later");
+        assert!(more < ELECTIONS / 10, "{more} renewals failed after it was known");
+        for (_, term) in &terms {
+            assert_eq!(term.check()?, term.token());
+        }
+        if frozen {
+            cluster.member_mut(struck).cont()?;
+        } else {
+            cluster.member_mut(struck).restart()?;
+        }
     }
     Ok(())
 }

@@ -2,7 +2,7 @@
 //!
 //! A swap's failure is ambiguous unless it is certain that etcd did not and will not execute it. Certain are two cases: no
 //! connection was made, so nothing was sent; or the server itself named a reason that it gives only before it proposes the
-//! transaction, or instead of applying it. The list was read off etcd's source (3.7.0); what is not on it is ambiguous.
+//! transaction, or instead of applying it. The list was read off etcd's source (3.7.0, and the same in 3.7.3); what is not on it is ambiguous.
 //!
 //! A read or a watch writes nothing, so its failure is never ambiguous.
 
@@ -109,19 +109,22 @@ impl fmt::Display for Call<'_> {
 
 /// Whether another member might have served the call.
 pub(crate) fn worth_another_member(error: &LockError) -> bool {
-    !matches!(error.kind(), LockErrorKind::Denied | LockErrorKind::Invalid)
+    let refused = matches!(error.kind(), LockErrorKind::Denied | LockErrorKind::Invalid);
+    !refused || reason(error).is_some_and(Reason::is_of_this_member)
+}
+
+fn reason(error: &LockError) -> Option<&Reason> {
+    error.source().and_then(|source| source.downcast_ref())
 }
 
 /// Whether the server refused the token, or that there was none: another may help, and nothing was written.
 pub(crate) fn token_refused(error: &LockError) -> bool {
-    let reason = error.source().and_then(|source| source.downcast_ref::<Reason>());
-    reason.is_some_and(Reason::is_about_token)
+    reason(error).is_some_and(Reason::is_about_token)
 }
 
 /// Whether the server knows no such lease of its own as the keys were to hang on: nothing was written.
 pub(crate) fn lease_unknown(error: &LockError) -> bool {
-    let reason = error.source().and_then(|source| source.downcast_ref::<Reason>());
-    reason.is_some_and(Reason::is_about_lease)
+    reason(error).is_some_and(Reason::is_about_lease)
 }
 
 fn kind_of(error: &Error) -> LockErrorKind {
@@ -349,6 +352,38 @@ mod tests {
                 "unavailable: watch of etcd://a:1/k: ended by the server: no reason given"
             )
         );
+    }
+
+    /// Members are asked in turn only where one may say what another would not.
+    #[test]
+    fn a_refusal_by_one_member_is_told_from_one_by_all() {
+        let call = Call {
+            asked: Asked::Swap,
+            lock: "etcd://a:1,b:2/k",
+            endpoint: Some("a:1"),
+            hint: None,
+        };
+        let worth = |error| worth_another_member(&call.failed(error));
+        assert!(worth(status(
+            Code::Unimplemented,
+            "unknown service etcdserverpb.KV"
+        )));
+        assert!(worth(status(Code::Unavailable, "etcdserver: no leader")));
+        assert!(!worth(status(
+            Code::PermissionDenied,
+            "etcdserver: permission denied"
+        )));
+        assert!(!worth(status(
+            Code::InvalidArgument,
+            "etcdserver: request is too large"
+        )));
+        #[cfg(feature = "tls")]
+        {
+            let alert = std::io::Error::other("received fatal alert: UnknownCA");
+            let refused = call.failed(Error::GRpcStatus(Status::from_error(Box::new(alert))));
+            assert_eq!(refused.kind(), LockErrorKind::Denied);
+            assert!(worth_another_member(&refused));
+        }
     }
 
     /// Only what a login can put right is worth one. How a watch is refused was seen on a real etcd.

@@ -3,11 +3,16 @@
 //! Each member has a client of its own. A balancer under one client would go on giving a dead or frozen member its share
 //! of the calls; and since nothing is retried (SAFETY 8), each of them would be a renewal that failed.
 //!
-//! The rule: the member with the fewest unanswered calls, and among equals the one that served last. So a healthy cluster
-//! is served by one member, one that hangs gets no second call while others are free, and one that failed is left at once.
+//! The rule: of the members that have not failed since they served last, the one with the fewest unanswered calls, and among equals
+//! the one that served last. So a healthy cluster is served by one member, or by several while several calls are under way; one that
+//! hangs gets no second call while others are free; and one that failed is left at once, for all locks on the connection, until all
+//! others have failed too. Then they take turns.
+//!
+//! That it failed has to be remembered: who refuses at once never has a call unanswered, and would attract those of a busy
+//! connection again and again.
 
 use std::future::Future;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use etcd_client::Client;
 use leaderelection::LockError;
@@ -18,8 +23,10 @@ use crate::login::{Credentials, Login};
 pub(crate) struct Members {
     all: Vec<Member>,
     tls: bool,
-    /// Where the search begins.
+    /// Who served last: where the search begins.
     preferred: AtomicUsize,
+    /// Of all members, so far.
+    failures: AtomicU64,
 }
 
 pub(crate) struct Member {
@@ -28,6 +35,8 @@ pub(crate) struct Member {
     client: Client,
     login: Option<Login>,
     unanswered: AtomicUsize,
+    /// The number of its last failure among those of all; 0: it has served since, or was never asked.
+    failed: AtomicU64,
     /// It has served a call once.
     heard: AtomicBool,
 }
@@ -39,6 +48,7 @@ impl Member {
             client,
             login: None,
             unanswered: AtomicUsize::new(0),
+            failed: AtomicU64::new(0),
             heard: AtomicBool::new(false),
         }
     }
@@ -62,6 +72,7 @@ impl Members {
             all,
             tls,
             preferred: AtomicUsize::new(0),
+            failures: AtomicU64::new(0),
         }
     }
 
@@ -87,33 +98,27 @@ impl Members {
     /// As [`next`](Self::next), for a call beside others that must not change where those go: it goes where the next one goes, and
     /// nothing is concluded from it.
     pub(crate) fn aside(&self) -> Option<Turn<'_>> {
-        let count = self.all.len();
         let first = self.preferred.load(Ordering::Relaxed);
-        let index = (first..first.saturating_add(count))
-            .map(|index| index % count)
-            .min_by_key(|index| self.unanswered(*index))?;
+        let ring = self.all.iter().enumerate().cycle().skip(first);
+        let (index, member) = ring.take(self.all.len()).min_by_key(|(_, member)| {
+            let failed = member.failed.load(Ordering::Relaxed);
+            (failed > 0, member.unanswered.load(Ordering::Relaxed), failed)
+        })?;
         Some(Turn {
             members: self,
-            member: self.all.get(index)?,
+            member,
             index,
             counts: false,
             answered: false,
         })
     }
 
-    fn unanswered(&self, index: usize) -> usize {
-        self.all
-            .get(index)
-            .map_or(usize::MAX, |member| member.unanswered.load(Ordering::Relaxed))
-    }
-
-    /// This member failed: the next call begins its search after it.
+    /// This member failed.
     pub(crate) fn distrust(&self, index: usize) {
-        let next = (index + 1) % self.all.len().max(1);
-        // Who failed meanwhile may have moved on already; that is just as good.
-        let _moved = self
-            .preferred
-            .compare_exchange(index, next, Ordering::Relaxed, Ordering::Relaxed);
+        let number = self.failures.fetch_add(1, Ordering::Relaxed).saturating_add(1);
+        if let Some(member) = self.all.get(index) {
+            member.failed.store(number, Ordering::Relaxed);
+        }
     }
 }
 
@@ -168,6 +173,7 @@ impl<'a> Turn<'a> {
         self.answered = !outcome.as_ref().is_err_and(worth_another_member);
         if self.answered && self.counts {
             self.members.preferred.store(self.index, Ordering::Relaxed);
+            self.member.failed.store(0, Ordering::Relaxed);
         }
         if outcome.is_ok() {
             self.member.heard.store(true, Ordering::Relaxed);
@@ -189,7 +195,13 @@ impl Drop for Turn<'_> {
 
 #[cfg(test)]
 mod tests {
+    use leaderelection::LockErrorKind;
+
     use super::*;
+
+    fn unavailable() -> Result<(), LockError> {
+        Err(LockError::new(LockErrorKind::Unavailable, "down"))
+    }
 
     async fn members(count: usize) -> Members {
         let mut all = Vec::new();
@@ -245,7 +257,7 @@ mod tests {
     /// Or a renewal would go to a member of which nothing is known, because something less important is under way.
     #[tokio::test]
     async fn what_is_asked_aside_moves_no_other_call() {
-        let members = members(2).await;
+        let members = members(3).await;
         members.distrust(0);
         let aside = members.aside().unwrap();
         assert_eq!((aside.index(), next(&members)), (1, 1));
@@ -253,10 +265,58 @@ mod tests {
         assert_eq!(next(&members), 1, "nor does it if it was in vain");
         let hanging = members.next().unwrap();
         let aside = members.aside().unwrap();
-        assert_eq!(aside.index(), 0);
+        assert_eq!(aside.index(), 2);
         aside.settle(&Ok(()));
         hanging.settle(&Ok(()));
         assert_eq!(next(&members), 1);
+    }
+
+    /// Who refuses at once has no call unanswered, and yet gets none while another is to be had: by no lock on the connection,
+    /// however many calls are under way.
+    #[tokio::test]
+    async fn a_dead_member_does_not_attract_what_is_asked_beside_other_calls() {
+        for dead in 0..3 {
+            let members = members(3).await;
+            let mut asked_the_dead = 0;
+            let mut under_way = std::collections::VecDeque::new();
+            for _ in 0..1_000 {
+                let turn = members.next().unwrap();
+                if turn.index() == dead {
+                    asked_the_dead += 1;
+                    turn.settle(&unavailable());
+                } else {
+                    under_way.push_back(turn);
+                }
+                if under_way.len() > 20 {
+                    under_way.pop_front().unwrap().settle(&Ok(()));
+                }
+            }
+            assert_eq!(asked_the_dead, 1, "member {dead}");
+        }
+    }
+
+    /// So that one that is there again is found, whichever it is.
+    #[tokio::test]
+    async fn where_all_have_failed_they_take_turns() {
+        let members = members(3).await;
+        let turns = (0..7).map(|_| {
+            let turn = members.next().unwrap();
+            let index = turn.index();
+            turn.settle(&unavailable());
+            index
+        });
+        assert_eq!(turns.collect::<Vec<_>>(), [0, 1, 2, 0, 1, 2, 0]);
+        let _hanging = members.next().unwrap();
+        assert_eq!([next(&members), next(&members)], [2, 2]);
+    }
+
+    /// One member's refusal of what is asked is every member's; that of the client's certificate is not.
+    #[tokio::test]
+    async fn a_refusal_that_others_would_give_too_moves_nothing() {
+        let members = members(2).await;
+        let denied = Err::<(), _>(LockError::new(LockErrorKind::Denied, "no"));
+        members.next().unwrap().settle(&denied);
+        assert_eq!(next(&members), 0);
     }
 
     #[tokio::test]

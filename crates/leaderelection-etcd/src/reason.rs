@@ -7,7 +7,7 @@ use std::fmt;
 use etcd_client::Error;
 #[cfg(feature = "tls")]
 use rustls::{AlertDescription, CertificateError, InvalidMessage};
-use tonic::ConnectError;
+use tonic::{Code, ConnectError};
 
 /// The chain of causes, itself not included.
 pub(crate) fn causes<'a>(
@@ -80,6 +80,18 @@ impl Reason {
     /// Whether the server knows no such lease.
     pub(crate) fn is_about_lease(&self) -> bool {
         self.said_by_server() == Some("etcdserver: requested lease not found")
+    }
+
+    /// Whether this is a refusal that the next member need not give: it does not want this client's certificate, or is no etcd.
+    pub(crate) fn is_of_this_member(&self) -> bool {
+        let Some(Error::GRpcStatus(status)) = &self.error else {
+            return false;
+        };
+        if status.source().is_some() {
+            client_is_refused(status)
+        } else {
+            status.code() == Code::Unimplemented
+        }
     }
 
     /// What the server said; nothing where the words are of this side.
