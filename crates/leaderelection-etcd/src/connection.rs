@@ -102,6 +102,8 @@ impl EtcdConnection {
 
     /// The lock whose record is the value of `key`, behind the connection's [prefix](Self::with_key_prefix).
     ///
+    /// The lock also puts and deletes the key beside it, `KEY.term`, for the [fence](EtcdLock::fence): keep nothing else there.
+    ///
     /// # Errors
     /// When the key is empty, or ends in `.term`, where the [fence](EtcdLock::fence) of another lock is.
     pub fn lock(&self, key: impl AsRef<[u8]>) -> Result<EtcdLock, SetupError> {

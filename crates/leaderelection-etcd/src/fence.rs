@@ -101,6 +101,9 @@ impl EtcdLock {
     /// END
     /// ```
     ///
+    /// A term that ran out, because nothing renewed it, is current to etcd until somebody acquires the lock, which is no harm: nobody
+    /// else leads by then. Its fence holds so long.
+    ///
     /// Who overwrites the record by hand ends a term without etcd knowing: until the next candidate acquires the lock, the
     /// fence still holds. Deleting the record, or the term's key, ends it at once. An etcd restored from a snapshot needs
     /// `etcdutl snapshot restore --bump-revision`, or revisions come back that were tokens already.

@@ -147,6 +147,11 @@ fn host_and_port(endpoint: &str) -> Result<(), SetupError> {
     if host.is_empty() || host == "[]" {
         return bad("it has no host");
     }
+    // Where a URI ends, and its path begins, is not left to whoever reads it next.
+    if host.contains(|letter: char| "/?#\\".contains(letter) || letter.is_whitespace() || letter.is_control())
+    {
+        return bad("its host has a character that no host has");
+    }
     if !port.bytes().all(|byte| byte.is_ascii_digit()) || !port.parse::<u16>().is_ok_and(|port| port > 0) {
         return bad("the port is not a number from 1 to 65535");
     }
@@ -230,6 +235,9 @@ mod tests {
             ("etcd://h:65536/k", "the port is not"),
             ("etcd://h:+1/k", "the port is not"),
             ("etcd://h:x/k", "the port is not"),
+            ("etcd://h?x:1/k", "a character that no host has"),
+            ("etcd://h#x:1/k", "a character that no host has"),
+            ("etcd://h x:1/k", "a character that no host has"),
         ] {
             let said = problem(url);
             assert!(said.contains(expected), "{url}: {said}");
@@ -261,5 +269,8 @@ mod tests {
         assert_eq!(endpoint("h:1"), Ok((None, "h:1")));
         let said = endpoint("http://h:1/").unwrap_err().to_string();
         assert!(said.contains("the port is not"), "{said}");
+        // To a client that reads it as a URI this is the host h, at a port of its own.
+        let said = endpoint("h/x:2379").unwrap_err().to_string();
+        assert!(said.contains("a character that no host has"), "{said}");
     }
 }

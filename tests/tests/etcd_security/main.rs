@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a failing assertion is how a test speaks")]
 
 mod command;
+mod members;
 mod tls;
 mod users;
 

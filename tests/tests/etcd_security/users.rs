@@ -7,24 +7,34 @@ use leaderelection_tests::time::{sleep, within};
 
 use super::*;
 
-const USER: &str = "elector";
-const PASSWORD: &str = "s3cret";
+pub(super) const USER: &str = "elector";
+pub(super) const PASSWORD: &str = "s3cret";
 
 /// The least that etcd knows. It looks every second.
 const TOKEN_TTL: Duration = Duration::from_secs(1);
 
 /// After so long without use a token has ended.
-const ENDED: Duration = Duration::from_millis(2_500);
+pub(super) const ENDED: Duration = Duration::from_millis(2_500);
+
+/// Tokens end after a second without use.
+pub(super) fn settings() -> EtcdSettings {
+    let ttl = TOKEN_TTL.as_secs().to_string();
+    EtcdSettings::new()
+        .flag("--auth-token-ttl", &ttl)
+        // Passwords are hashed on purpose slowly; here is nothing to protect.
+        .flag("--bcrypt-cost", "4")
+}
 
 /// An etcd that lets nobody in but root, and a user who may use the lock; its tokens end after a second without use.
 async fn etcd() -> Result<(Etcd, Client), Box<dyn Error>> {
-    let ttl = TOKEN_TTL.as_secs().to_string();
-    let settings = EtcdSettings::new()
-        .flag("--auth-token-ttl", &ttl)
-        // Passwords are hashed on purpose slowly; here is nothing to protect.
-        .flag("--bcrypt-cost", "4");
-    let etcd = Etcd::start_with(&settings)?;
-    let mut client = Client::connect([etcd.endpoint()], None).await?;
+    let etcd = Etcd::start_with(&settings())?;
+    let root = only_the_user_may(&[etcd.endpoint()]).await?;
+    Ok((etcd, root))
+}
+
+/// From now on only root is let in, and a user who may use the lock. Root's client.
+pub(super) async fn only_the_user_may(endpoints: &[String]) -> Result<Client, Box<dyn Error>> {
+    let mut client = Client::connect(endpoints, None).await?;
     client.user_add("root", "root", None).await?;
     client.role_add("root").await?;
     client.user_grant_role("root", "root").await?;
@@ -37,8 +47,7 @@ async fn etcd() -> Result<(Etcd, Client), Box<dyn Error>> {
     let options = ConnectOptions::new()
         .with_user("root", "root")
         .with_auto_token_refresh(true);
-    let root = Client::connect([etcd.endpoint()], Some(options)).await?;
-    Ok((etcd, root))
+    Ok(Client::connect(endpoints, Some(options)).await?)
 }
 
 fn logged_in(etcd: &Etcd) -> EtcdConnectionBuilder {
