@@ -27,10 +27,11 @@ fn whole(wall: DateTime<Utc>) -> DateTime<Utc> {
     at_second(wall.trunc_subsecs(0).timestamp().min(LAST_FOLLOWED))
 }
 
-/// What the acquisitions of this life have written so far: the latest of each, and where the last one was to land.
+/// What was acquired so far under this name, by this life, or by an earlier one or a twin as far as this life has seen it: the
+/// latest of each, and where one's own last one was to land.
 ///
-/// No two of them are equal, but for retries on one version, of which one can land. A create starts the transitions anew, so
-/// after a deletion they alone do not tell two acquisitions apart, and a wall clock may stand.
+/// None that comes is equal to one of them, but for retries on one version, of which one can land. A create starts the transitions
+/// anew, so after a deletion they alone do not tell two acquisitions apart, and a wall clock may stand, or be another's.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Written {
     pub(super) second: i64,
@@ -60,7 +61,10 @@ impl Written {
         base: Option<Expected>,
         leapt: bool,
     ) -> Self {
-        let second = record.acquire_time.map_or(i64::MIN, |time| time.timestamp());
+        // Nobody is followed into the last year, which leaves a term no seconds to grow in.
+        let second = record
+            .acquire_time
+            .map_or(i64::MIN, |time| time.timestamp().min(LAST_FOLLOWED));
         let transitions = record.leader_transitions;
         Self {
             second: before.as_ref().map_or(second, |before| before.second.max(second)),
@@ -69,12 +73,24 @@ impl Written {
             leapt_to: leapt.then_some(transitions),
         }
     }
+
+    /// With what stands there under this name, whoever has written it.
+    pub(super) fn with_seen(before: Option<Self>, record: &LeaderElectionRecord) -> Self {
+        let (base, leapt_to) = before
+            .as_ref()
+            .map_or((None, None), |before| (before.base, before.leapt_to));
+        Self {
+            base,
+            leapt_to,
+            ..Self::with(before, record, None, false)
+        }
+    }
 }
 
 /// A record that begins a term or a claim. A create has no base and writes transitions 0; every other acquisition adds
 /// one, also when the same identity comes back (SAFETY 16). It takes the wall clock as it is (SAFETY 6), unless that made it equal
-/// to an earlier one of this life: that would pass for a younger one, or for a label on what stood there before a deletion
-/// (SAFETY 5, SAFETY 9).
+/// to an earlier one under this name that this life knows: it would pass for a younger one, or for a label on what stood there before a
+/// deletion (SAFETY 5, SAFETY 9, SAFETY 16).
 pub(super) fn acquisition(
     config: &ElectionConfig,
     base: Option<&Content>,

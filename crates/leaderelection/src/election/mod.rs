@@ -168,7 +168,7 @@ pub struct Election {
     release: Option<Release>,
     /// A release was begun since the last term: at the end it is not tried again.
     release_tried: bool,
-    /// What the acquisitions of this life have written.
+    /// What was acquired under this name, as far as this life knows.
     written: Option<compose::Written>,
     /// Before which this candidate does not campaign (SAFETY 14, SAFETY 22).
     campaign_at: MonoTime,

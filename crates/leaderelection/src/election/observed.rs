@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::attempts::Pending;
+use super::compose::Written;
 use super::io::{ElectionEvent, LossReason, Purpose};
 use super::{Election, Variant};
 use crate::identity::Version;
@@ -413,6 +414,9 @@ impl Election {
         self.seen.state = state;
         (self.seen.perhaps_own, self.seen.earlier_life) = (false, false);
         if let Some(record) = self.seen.record() {
+            if record.holder_identity == self.config.identity.as_str() {
+                self.written = Some(Written::with_seen(self.written.take(), record));
+            }
             self.seen.last_transitions = record.leader_transitions;
             self.seen.any_record = true;
         }

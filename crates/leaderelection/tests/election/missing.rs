@@ -1,12 +1,12 @@
 //! Where there is no record: lead at once, or claim, then lead (SAFETY 18).
 
 use expect_test::expect;
-use leaderelection::Identity;
 use leaderelection::LockErrorKind::Ambiguous;
 use leaderelection::MissingRecord::ClaimThenLead;
 use leaderelection::election::{ElectionConfig, Input};
+use leaderelection::{Identity, Observation, Version};
 
-use crate::bench::{Bench, absent, config, empty, present};
+use crate::bench::{Bench, absent, config, empty, present, record};
 
 fn strict() -> ElectionConfig {
     ElectionConfig {
@@ -412,4 +412,24 @@ fn an_acquisition_after_a_deletion_is_unlike_the_one_before() {
             wait until 38s
     "#]]
     .assert_eq(&bench.take_transcript());
+}
+
+/// SAFETY 5, 16 and 18: nor is a create equal to one that this life has seen under its name, by an earlier life or a twin. Whoever has
+/// led or claimed by that one, and missed all between, would take it for a label, and what stands there for older than it is.
+#[test]
+fn a_create_after_a_deletion_is_unlike_what_stood_there_under_the_name() {
+    for config in [config(), strict()] {
+        for (wall, created) in [(100, 101), (7, 101), (102, 102)] {
+            let mut created_before = record("a/15@100#0");
+            created_before.acquire_time = created_before.renew_time;
+            let stood = Observation::record(Version::new(5), created_before);
+            let mut bench = Bench::knowing(config.clone(), stood);
+            bench.hold_wall(wall);
+            bench.watch(1.0, present(6, "b/15@3#1"));
+            bench.watch(2.0, absent(7));
+            let said = bench.take_transcript();
+            let expected = format!("swap absent to a/15@{created}#0");
+            assert!(said.contains(&expected), "{expected}: {said}");
+        }
+    }
 }
