@@ -2,6 +2,8 @@
 # Mutation testing of the core crate: every mutant is met by the tests that are fast for its file, and what survives by those that
 # are slow. Wants cargo-mutants (27.1) and a clean tree, because it edits the files in place and restores them; takes more than an
 # hour of two cores. The results are below target/mutants; docs/PROOF.md says what is left and why.
+#
+# Arguments are given to cargo-mutants, such as `--in-diff FILE` for what has changed alone.
 set -eu
 cd "$(dirname "$0")/.."
 git diff --quiet HEAD || { echo "commit first: files are edited in place" >&2; exit 1; }
@@ -9,12 +11,15 @@ git diff --quiet HEAD || { echo "commit first: files are edited in place" >&2; e
 export PROPTEST_MAX_SHRINK_ITERS=0
 trap 'rm -f crates/leaderelection/tests/*.proptest-regressions' EXIT
 
+given=$*
+
 # A name for the results, the seconds after which a test hangs, and what to mutate and to test. cargo-mutants ends with 2 where a
 # mutant survives and with 3 where one hangs: both are results.
 mutants() {
     name=$1 seconds=$2
     shift 2
-    cargo mutants --in-place --no-shuffle --baseline skip --build-timeout 300 --timeout "$seconds" \
+    # shellcheck disable=SC2086 # several words
+    cargo mutants $given --in-place --no-shuffle --baseline skip --build-timeout 300 --timeout "$seconds" \
         --package leaderelection --output "target/mutants/$name" "$@" || [ $? -le 3 ]
 }
 
@@ -26,21 +31,24 @@ core=crates/leaderelection/src
 machine() {
     seconds=$1
     shift
-    mutants machine "$seconds" --file "$core/*.rs" --file "$core/election/*" --exclude "$core/election/normalise.rs" "$@"
+    mutants machine "$seconds" --file "$core/*.rs" --file "$core/election/*" --exclude "$core/election/normalise.rs" \
+        --exclude "$core/closed.rs" "$@"
 }
 
 machine 20 $variants $fast --cargo-arg=--test=election --cargo-arg=--test=values --cargo-arg=--test=timing \
     --cargo-arg=--test=record --cargo-arg=--test=clock
 mutants normalise 300 --file "$core/election/normalise.rs" $variants --cargo-arg=--test=shift \
     --cargo-arg=--test=normalise
-mutants elector 60 --file "$core/elector/*" --test-package leaderelection --test-package leaderelection-tests \
-    --cargo-arg=--test=elector --cargo-arg=--test=interleavings
+mutants elector 120 --file "$core/elector/*" --test-package leaderelection --test-package leaderelection-tests \
+    --cargo-arg=--test=elector --cargo-arg=--test=interleavings --cargo-arg=--test=leadership_threads
+mutants moving 120 --file "$core/moving/*" --file "$core/closed.rs" --test-package leaderelection \
+    --test-package leaderelection-tests --cargo-arg=--lib --cargo-arg=--test=elector
 
 # What is only a check's, by the checks' own tests.
 machine 300 --iterate $variants --cargo-arg=--test=normalise
 machine 300 --iterate --test-package leaderelection-tests --cargo-arg=--test=variants
 
-for name in machine normalise elector; do
+for name in machine normalise elector moving; do
     echo "$name: still missed"
     cat "target/mutants/$name/mutants.out/missed.txt"
 done
