@@ -1,5 +1,5 @@
-//! The lock on a real etcd runs the whole suite: on one member and on three, on the oldest etcd that still gets fixes, and with
-//! keys that hang on a lease of etcd for garbage collection.
+//! The lock on a real etcd runs the whole suite: on one member and on three, of the newest etcd and of the oldest that still gets fixes, and
+//! with keys that hang on a lease of etcd for garbage collection.
 //!
 //! The lock goes through a proxy, which disturbs what the suite asks it to; its peer and the side doors go around it, and on three
 //! members to others.
@@ -11,12 +11,13 @@ use async_trait::async_trait;
 use leaderelection_conformance::{Door, Fixture, Subject, suite};
 use leaderelection_etcd::{EtcdConnection, EtcdLock};
 use leaderelection_tests::faults::{Proxy, Way};
-use leaderelection_tests::servers::{Etcd, EtcdCluster, EtcdSettings};
+use leaderelection_tests::servers::{Etcd, EtcdCluster, EtcdSettings, ServerError};
 use leaderelection_tests::side_door::SideDoor;
 
 suite!(etcd, OneEtcdPerCase);
 suite!(three_members, OneKeyPerCase);
 suite!(oldest_etcd, OldestEtcdPerCase);
+suite!(oldest_three_members, OldestKeyPerCase);
 suite!(garbage_collected, GarbageCollected);
 
 struct OneEtcdPerCase;
@@ -24,8 +25,22 @@ struct OneEtcdPerCase;
 #[async_trait]
 impl Fixture for OneEtcdPerCase {
     async fn fresh(&self, case: &'static str) -> Result<Subject, String> {
-        alone(case, start()?, Garbage::Lies).await
+        let etcd = start()?;
+        is_of(&etcd, "3.7.")?;
+        alone(case, etcd, Garbage::Lies).await
     }
+}
+
+/// Or the wrong line is tested.
+fn is_of(etcd: &Etcd, line: &str) -> Result<(), String> {
+    let metrics = etcd.metrics().map_err(|error| error.to_string())?;
+    let its_own = metrics
+        .lines()
+        .find(|line| line.starts_with("etcd_server_version{"));
+    if its_own.is_some_and(|own| own.contains(&format!("\"{line}"))) {
+        return Ok(());
+    }
+    Err(format!("it is to be of the line {line}: {its_own:?}"))
 }
 
 struct OldestEtcdPerCase;
@@ -34,13 +49,7 @@ struct OldestEtcdPerCase;
 impl Fixture for OldestEtcdPerCase {
     async fn fresh(&self, case: &'static str) -> Result<Subject, String> {
         let etcd = Etcd::start_with(&EtcdSettings::new().oldest()).map_err(|error| error.to_string())?;
-        let metrics = etcd.metrics().map_err(|error| error.to_string())?;
-        let its_own = metrics
-            .lines()
-            .find(|line| line.starts_with("etcd_server_version{"));
-        if !its_own.is_some_and(|line| line.contains("\"3.5.")) {
-            return Err(format!("it is to be of the line 3.5: {its_own:?}"));
-        }
+        is_of(&etcd, "3.5.")?;
         alone(case, etcd, Garbage::Lies).await
     }
 }
@@ -77,15 +86,35 @@ struct OneKeyPerCase;
 #[async_trait]
 impl Fixture for OneKeyPerCase {
     async fn fresh(&self, case: &'static str) -> Result<Subject, String> {
-        let cluster = EtcdCluster::shared().map_err(|error| error.to_string())?;
-        let leader = cluster.leader().map_err(|error| error.to_string())?;
-        let mut endpoints = cluster.endpoints();
-        endpoints.rotate_left(leader);
-        let [leads, follows, follows_too] = &endpoints[..] else {
-            return Err(format!("three members: {endpoints:?}"));
-        };
-        subject(case, [follows, leads, follows_too], None, Garbage::Lies).await
+        of_three(case, EtcdCluster::shared(), "3.7.").await
     }
+}
+
+struct OldestKeyPerCase;
+
+#[async_trait]
+impl Fixture for OldestKeyPerCase {
+    async fn fresh(&self, case: &'static str) -> Result<Subject, String> {
+        of_three(case, EtcdCluster::shared_oldest(), "3.5.").await
+    }
+}
+
+async fn of_three(
+    case: &str,
+    cluster: Result<&EtcdCluster, ServerError>,
+    line: &str,
+) -> Result<Subject, String> {
+    let cluster = cluster.map_err(|error| error.to_string())?;
+    for member in cluster.members() {
+        is_of(member, line)?;
+    }
+    let leader = cluster.leader().map_err(|error| error.to_string())?;
+    let mut endpoints = cluster.endpoints();
+    endpoints.rotate_left(leader);
+    let [leads, follows, follows_too] = &endpoints[..] else {
+        return Err(format!("three members: {endpoints:?}"));
+    };
+    subject(case, [follows, leads, follows_too], None, Garbage::Lies).await
 }
 
 /// The member that the lock asks, its peer's, and that of the side doors.

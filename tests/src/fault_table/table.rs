@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{Fault, Outcome, Round};
 
 const HEAD: &str = "\
-| fault | rounds | two at work, most | kept its lead | next at work after, median | worst | what the leader was told |
+| fault | elections | two at work, most | kept its lead | next at work after, median | worst | what the leader was told |
 |---|---|---|---|---|---|---|
 ";
 

@@ -34,6 +34,9 @@ pub struct EtcdCluster {
     network: Option<Network>,
 }
 
+/// Nobody drops a static: when the process ends, the janitor does it.
+type Shared = OnceLock<Result<(EtcdCluster, Janitor), String>>;
+
 impl EtcdCluster {
     /// Starts an empty one and waits until all members serve.
     ///
@@ -107,11 +110,23 @@ impl EtcdCluster {
     /// # Errors
     /// As [`start`](Self::start), and the same again for each who asks after a start that failed.
     pub fn shared() -> Result<&'static Self, ServerError> {
-        // Nobody drops a static: when the process ends, the janitor does it.
-        static SHARED: OnceLock<Result<(EtcdCluster, Janitor), String>> = OnceLock::new();
-        SHARED
+        static SHARED: Shared = OnceLock::new();
+        Self::shared_in(&SHARED, &EtcdSettings::new())
+    }
+
+    /// The same, of the oldest line that still gets fixes.
+    ///
+    /// # Errors
+    /// As [`shared`](Self::shared).
+    pub fn shared_oldest() -> Result<&'static Self, ServerError> {
+        static SHARED: Shared = OnceLock::new();
+        Self::shared_in(&SHARED, &EtcdSettings::new().oldest())
+    }
+
+    fn shared_in(place: &'static Shared, settings: &EtcdSettings) -> Result<&'static Self, ServerError> {
+        place
             .get_or_init(|| {
-                let cluster = Self::start().map_err(|error| error.to_string())?;
+                let cluster = Self::start_with(settings).map_err(|error| error.to_string())?;
                 let processes: Vec<u32> = cluster.members.iter().filter_map(Etcd::pid).collect();
                 let folders: Vec<_> = cluster.members.iter().map(Etcd::folder).collect();
                 let janitor = Janitor::clearing(&processes, &folders)
