@@ -91,9 +91,13 @@ impl Row {
 
 impl Fault for Row {
     /// The elected candidate may have renewed up to a retry period before the fault.
+    fn another_not_before(self) -> Duration {
+        LEASE - RETRY_PERIOD - SLACK
+    }
+
     fn next_not_before(self) -> Duration {
         if self.strikes_elected() || matches!(self, Self::Compacted | Self::Restored) {
-            LEASE - RETRY_PERIOD - SLACK
+            self.another_not_before()
         } else {
             // Whoever led knows its own record, and is the next at once when its deadline has passed.
             RENEW_DEADLINE - RETRY_PERIOD - SLACK

@@ -15,18 +15,24 @@ pub struct Round {
     pub overlap: Duration,
     /// From the beginning of the fault until another term's work ran; `None` where the leader kept its lead.
     pub next: Option<Duration>,
+    /// Whether that was another candidate than the one that led when it struck.
+    pub another: bool,
     /// What the log of the struck leader said of it, each once.
     pub told: Vec<String>,
 }
 
 /// The first run of the work of a later term than that of the struck leader.
 pub(super) fn next(runs: &[Beats], struck: Duration) -> Option<&Beats> {
-    let before = runs
-        .iter()
-        .filter(|run| run.began() <= struck)
-        .max_by_key(|run| run.token)?;
+    let before = struck_one(runs, struck)?;
     runs.iter()
         .find(|run| run.began() > struck && run.token > before.token)
+}
+
+/// The work of the leader that was struck.
+fn struck_one(runs: &[Beats], struck: Duration) -> Option<&Beats> {
+    runs.iter()
+        .filter(|run| run.began() <= struck)
+        .max_by_key(|run| run.token)
 }
 
 /// Puts together what happened from `struck` to `end`.
@@ -38,7 +44,10 @@ pub(super) fn round<F: Fault>(
     log: &[String],
     names: &[(&str, &str)],
 ) -> Result<Round> {
-    let next = next(runs, struck).map(|run| run.began() - struck);
+    let next = next(runs, struck);
+    let another =
+        next.is_some_and(|next| struck_one(runs, struck).is_some_and(|one| one.identity != next.identity));
+    let next = next.map(|run| run.began() - struck);
     let alive = runs.iter().any(|run| run.ended() + DEAD > end);
     if !alive {
         return Err(format!("nobody is at work in the end: {row}").into());
@@ -50,7 +59,12 @@ pub(super) fn round<F: Fault>(
         }
     }
     let overlap = overlap(runs);
-    Ok(Round { overlap, next, told })
+    Ok(Round {
+        overlap,
+        next,
+        another,
+        told,
+    })
 }
 
 /// For how long a run went on when a later one had begun, whose ever it was.
@@ -109,6 +123,9 @@ pub fn problems<F: Fault>(row: F, rounds: &[std::result::Result<Round, String>])
             Some(next) if next < row.next_not_before() => {
                 problems.push(format!("{row}: the next leader already after {next:?}"));
             }
+            Some(next) if round.another && next < row.another_not_before() => {
+                problems.push(format!("{row}: another leads already after {next:?}"));
+            }
             _ => {}
         }
         let lost = round.next.filter(|_| row.survives()).map(|_| "lost the lease");
@@ -134,6 +151,7 @@ mod tests {
         Round {
             overlap: Duration::ZERO,
             next: Some(LEASE),
+            another: true,
             told: vec!["lost the lease token=1 reason=x".to_owned()],
         }
     }
@@ -144,6 +162,10 @@ mod tests {
 
     impl Fault for Kept {
         fn next_not_before(self) -> Duration {
+            LEASE
+        }
+
+        fn another_not_before(self) -> Duration {
             LEASE
         }
 
@@ -209,6 +231,14 @@ mod tests {
         };
         assert!(problem(partition, robbed.clone()).is_some());
         assert_eq!(problem(Row::Emptied, robbed), None);
+        // The struck leader may lead again before others may.
+        let soon = |another| Round {
+            next: Some(LEASE - Duration::from_millis(300)),
+            another,
+            ..sound()
+        };
+        assert_eq!(problem(Row::RepliesTooLate, soon(false)), None);
+        assert!(problem(Row::RepliesTooLate, soon(true)).is_some());
         let silent = Round {
             told: vec!["renewals fail".to_owned()],
             ..sound()

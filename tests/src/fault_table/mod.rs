@@ -51,8 +51,11 @@ pub trait Fault: Copy + PartialEq + Display {
         Duration::ZERO
     }
 
-    /// Before then nobody else may be at work, from the beginning of the fault.
+    /// Before then no later term may be at work, from the beginning of the fault, not even the struck leader's own.
     fn next_not_before(self) -> Duration;
+
+    /// Before then no other candidate may be at work: they have waited for the struck leader's lease.
+    fn another_not_before(self) -> Duration;
 
     /// Whether the leader may keep its lead; else another term begins.
     fn may_keep(self) -> bool;

@@ -59,6 +59,7 @@ mod tests {
             Ok(Round {
                 overlap: Duration::from_millis(overlap),
                 next: next.map(Duration::from_millis),
+                another: true,
                 told: vec!["a".to_owned(), "b".to_owned()],
             })
         };

@@ -101,17 +101,23 @@ impl Fault for Row {
     }
 
     /// The fault begins when the leader has just renewed.
-    fn next_not_before(self) -> Duration {
+    fn another_not_before(self) -> Duration {
         match self {
             // Somebody wrote that the lock is free.
             Self::Deleted | Self::Emptied => Duration::ZERO,
             // The claim, or the new holder, begins with the fault.
             Self::DeletedStrict | Self::Overwritten => LEASE,
+            _ => LEASE - SLACK,
+        }
+    }
+
+    fn next_not_before(self) -> Duration {
+        match self {
             // The leader knows its own record when it sees it.
             Self::RepliesTooLate | Self::RepliesJustInTime | Self::ConnectionsCut | Self::ApiserverKilled => {
                 RENEW_DEADLINE - SLACK
             }
-            _ => LEASE - SLACK,
+            _ => self.another_not_before(),
         }
     }
 

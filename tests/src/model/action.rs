@@ -100,7 +100,7 @@ pub enum Reply {
     Conflict(Option<usize>),
     /// Nobody knows whether it was done or will be (SAFETY 9).
     Ambiguous,
-    /// It was not done and never will be.
+    /// It was not done and never will be. Also said of a write that was done, by a client whose own retry was refused (SAFETY 9).
     Refused,
     /// Success, with the version that it named: it would have changed nothing (SAFETY 6).
     Nothing,
@@ -228,6 +228,9 @@ fn writes(setting: &Setting, world: &World, seat: usize, call: usize, actions: &
             }
             if powers.misleads {
                 answer(Reply::Ambiguous);
+            }
+            if powers.misleads && landed {
+                answer(Reply::Refused);
             }
             if powers.misleads || !landed {
                 answer(Reply::Conflict(None));

@@ -1,5 +1,5 @@
-//! Worlds that take minutes each: `cargo test -p leaderelection-tests --test model -- --ignored --nocapture`. Those that no
-//! machine explores to the end are explored for eight minutes, and say so.
+//! Worlds that take minutes each: `cargo test -p leaderelection-tests --test model -- --ignored --nocapture`. `holds` explores to the
+//! end, however long that takes; `nothing_found` what has not been seen to end, for eight minutes, and says so.
 
 use std::time::Duration;
 
@@ -127,7 +127,7 @@ fn three_candidates_with_watches_that_show_what_is() -> Result<(), EmptyIdentity
 fn three_candidates_with_prompt_writes() -> Result<(), EmptyIdentity> {
     let mut setting = quiet(EQUAL, SHORT)?.third()?;
     setting.prompt_writes = true;
-    nothing_found("three candidates, prompt writes", setting)
+    holds("three candidates, prompt writes", setting)
 }
 
 #[test]
@@ -141,7 +141,7 @@ fn a_deletion_in_strict_mode_with_watches_that_show_what_is() -> Result<(), Empt
 #[test]
 #[ignore = "large: minutes"]
 fn a_deletion_in_strict_mode() -> Result<(), EmptyIdentity> {
-    nothing_found("strict, a deletion", deleting(1)?.strict())
+    holds("strict, a deletion", deleting(1)?.strict())
 }
 
 /// Here the model found that the same life took over twice in the same second of its wall clock, with a deletion in between:
@@ -149,7 +149,7 @@ fn a_deletion_in_strict_mode() -> Result<(), EmptyIdentity> {
 #[test]
 #[ignore = "large: minutes"]
 fn a_deletion_in_strict_mode_from_nothing() -> Result<(), EmptyIdentity> {
-    nothing_found("strict, from nothing, a deletion", strict_from_nothing(1)?)
+    holds("strict, from nothing, a deletion", strict_from_nothing(1)?)
 }
 
 #[test]

@@ -49,7 +49,7 @@ fn quiet(rates: [u8; 2], ticks: Ticks) -> Result<Setting, EmptyIdentity> {
 fn holds(name: &str, setting: Setting) -> Result<(), EmptyIdentity> {
     let outcome = check(setting)?;
     println!("{name}: {outcome}");
-    assert!(outcome.failure.is_none(), "{name}: {outcome}");
+    assert!(outcome.failure.is_none() && outcome.complete, "{name}: {outcome}");
     assert!(
         outcome.impossible.is_empty(),
         "{name}: never seen: {:?}",

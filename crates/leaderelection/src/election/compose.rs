@@ -61,10 +61,7 @@ impl Written {
         base: Option<Expected>,
         leapt: bool,
     ) -> Self {
-        // Nobody is followed into the last year, which leaves a term no seconds to grow in.
-        let second = record
-            .acquire_time
-            .map_or(i64::MIN, |time| time.timestamp().min(LAST_FOLLOWED));
+        let second = record.acquire_time.map_or(i64::MIN, |time| time.timestamp());
         let transitions = record.leader_transitions;
         Self {
             second: before.as_ref().map_or(second, |before| before.second.max(second)),
@@ -76,13 +73,19 @@ impl Written {
 
     /// With what stands there under this name, whoever has written it.
     pub(super) fn with_seen(before: Option<Self>, record: &LeaderElectionRecord) -> Self {
-        let (base, leapt_to) = before
-            .as_ref()
-            .map_or((None, None), |before| (before.base, before.leapt_to));
+        let (base, leapt_to, last) = before.as_ref().map_or((None, None, i64::MIN), |before| {
+            (before.base, before.leapt_to, before.second)
+        });
+        let with = Self::with(before, record, base, false);
         Self {
-            base,
+            // Nobody is followed into the last year; nor does a clock that is not come to write the same.
+            second: if with.second <= LAST_FOLLOWED {
+                with.second
+            } else {
+                last
+            },
             leapt_to,
-            ..Self::with(before, record, None, false)
+            ..with
         }
     }
 }

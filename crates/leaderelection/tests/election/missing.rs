@@ -433,3 +433,29 @@ fn a_create_after_a_deletion_is_unlike_what_stood_there_under_the_name() {
         }
     }
 }
+
+/// SAFETY 6 and 18: an acquisition in the last year that a record can name is not followed, and no two creates are equal for its sake.
+#[test]
+fn an_absurd_acquisition_under_the_name_makes_no_two_creates_equal() {
+    for absurd in [253_370_764_800_i64, 253_370_764_801, 253_402_300_799] {
+        let mut created_before = record(&format!("a/15@{absurd}#0"));
+        created_before.acquire_time = created_before.renew_time;
+        let mut bench = Bench::knowing(strict(), Observation::record(Version::new(5), created_before));
+        bench.watch(1.0, present(6, "b/15@3#1"));
+        for version in 7..11_u32 {
+            let at = f64::from(version) * 20.0;
+            bench.watch(at, absent(u64::from(version)));
+            bench.swap_fails(at + 0.1, Ambiguous);
+            bench.wake(at + 3.0);
+        }
+        let said = bench.take_transcript();
+        let mut created: Vec<_> = said
+            .lines()
+            .filter(|line| line.contains("-> swap absent"))
+            .collect();
+        let all = created.len();
+        created.sort_unstable();
+        created.dedup();
+        assert!(all >= 3 && created.len() == all, "{absurd}: {said}");
+    }
+}
