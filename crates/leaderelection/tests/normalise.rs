@@ -287,6 +287,7 @@ proptest! {
         (deadline, more, grace) in (2..5u64, 2..5u64, 0..=2u64),
         [exclusive_identity, strict, unique, early, no_creates] in any::<[bool; 5]>(),
         steps in prop::collection::vec((0..5u64, happens()), 1..60),
+        later in 0..60usize,
     ) {
         let [lease, deadline, grace, second] = [deadline + more, deadline, grace, 1].map(Duration::from_secs);
         let timing = LeaseTiming::new(lease, deadline, second).unwrap().with_stop_grace(grace).unwrap();
@@ -302,10 +303,12 @@ proptest! {
         let nothing = Shift { now: MonoTime::ZERO, version: 0, seconds: 0, transitions: 0, coarse: None, deletes: false };
         // A create writes transitions 0, so that they can be shifted only where there is none.
         let transitions = if no_creates { TRANSITIONS } else { 0 };
-        let by = Shift { now: start, version: VERSIONS, seconds: SECONDS, transitions, ..nothing };
+        // Half of it is taken off from the beginning, and half in the middle of all that the machine remembers by then.
+        let half = Shift { now: MonoTime::ZERO, version: VERSIONS / 2, seconds: SECONDS / 2, transitions: transitions / 2, ..nothing };
+        let by = Shift { now: start, ..half };
         let (mut machine, mut twin) = (Side::new(&config, nothing), Side::new(&config, by));
         let mut now = start;
-        for (quarters, happens) in steps {
+        for (step, (quarters, happens)) in steps.into_iter().enumerate() {
             if no_creates && creates(&happens) {
                 continue;
             }
@@ -321,8 +324,15 @@ proptest! {
             let twins: Vec<_> = twins.into_iter().map(|output| shifted(output, &nothing)).collect();
             prop_assert_eq!(outputs, twins);
 
-            // Versions, seconds and transitions are shifted already; the twin's clock begins anew after every input.
-            let again = Shift { now: mono, ..nothing };
+            // The twin's clock begins anew after every input.
+            let again = if step == later { Shift { now: mono, ..half } } else { Shift { now: mono, ..nothing } };
+            let twice = |by: Shift| Shift {
+                version: by.version + again.version,
+                seconds: by.seconds + again.seconds,
+                transitions: by.transitions + again.transitions,
+                ..by
+            };
+            twin.by = twice(twin.by);
             twin.election.normalise(&again);
             twin.reads.iter_mut().for_each(|read| again.read(read, deadline));
             twin.attempts.iter_mut().for_each(|attempt| again.attempt(attempt, deadline));
