@@ -8,6 +8,9 @@
     reason = "tests speak by failing"
 )]
 
+#[path = "../fuzz/record_property.rs"]
+mod record_property;
+
 use chrono::{DateTime, Utc};
 use leaderelection::LeaderElectionRecord;
 use proptest::prelude::*;
@@ -277,10 +280,62 @@ fn seconds() -> impl Strategy<Value = Option<DateTime<Utc>>> {
     )
 }
 
+/// A field's name, one of the record's or another.
+fn field() -> impl Strategy<Value = String> {
+    prop_oneof![
+        4 => proptest::sample::select(vec![
+            "holderIdentity", "leaseDurationSeconds", "acquireTime", "renewTime", "leaderTransitions",
+        ])
+        .prop_map(str::to_owned),
+        1 => "[a-zA-Z]{0,8}",
+    ]
+}
+
+/// What somebody may put there: what fits, what almost does, and what does not.
+fn value() -> impl Strategy<Value = String> {
+    prop_oneof![
+        any::<i64>().prop_map(|number| number.to_string()),
+        any::<f64>().prop_map(|number| number.to_string()),
+        any::<String>().prop_map(|text| serde_json::to_string(&text).unwrap()),
+        seconds().prop_map(|time| match time {
+            Some(time) => format!("{:?}", time.to_rfc3339()),
+            None => "null".to_owned(),
+        }),
+        r#""[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?(Z|\+[0-9]{2}:[0-9]{2})""#,
+        proptest::sample::select(vec![
+            "true",
+            "{}",
+            "[]",
+            "[[1]]",
+            r#"{"a":null}"#,
+            "1e400",
+            "-0",
+            "1.0"
+        ])
+        .prop_map(str::to_owned),
+    ]
+}
+
 proptest! {
     #[test]
     fn any_bytes_are_a_record_or_an_error(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
-        let _ = LeaderElectionRecord::from_json(&bytes);
+        record_property::holds(&bytes);
+    }
+
+    #[test]
+    fn whatever_its_fields_hold_it_is_a_record_or_an_error(
+        fields in proptest::collection::vec((field(), value()), 0..8),
+        (at, byte) in any::<(proptest::sample::Index, Option<u8>)>(),
+    ) {
+        let fields: Vec<_> = fields.iter().map(|(name, value)| format!("{name:?}:{value}")).collect();
+        let mut json = format!("{{{}}}", fields.join(",")).into_bytes();
+        record_property::holds(&json);
+        // And with one byte put wrong.
+        if let Some(byte) = byte {
+            let at = at.index(json.len());
+            json[at] = byte;
+            record_property::holds(&json);
+        }
     }
 
     #[test]

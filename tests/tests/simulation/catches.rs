@@ -23,4 +23,5 @@ pub(crate) const CATCHES: &[(Variant, &str)] = &[
     (ClaimLeadsAtOnce, "at_most_one_at_work"),
     (AnothersCreateMatures, "at_most_one_at_work"),
     (LostTermRevived, "at_most_one_at_work"),
+    (TwoWritesInOneSecond, "a_record_tells_a_term_from_its_renewal"),
 ];
