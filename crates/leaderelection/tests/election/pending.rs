@@ -29,6 +29,60 @@ fn a_refused_renewal_that_is_shown_all_the_same_has_landed() {
     .assert_eq(&bench.take_transcript());
 }
 
+/// SAFETY 9: also where the next one is on its way by then, and says something else.
+#[test]
+fn a_refused_renewal_is_known_when_the_next_one_is_sent() {
+    let mut bench = Bench::leading(config());
+    bench.wake(2.0);
+    let landed = bench.pending(2);
+    bench.swap_fails(2.1, Unavailable);
+    bench.wake(4.0);
+    bench.watch(4.1, landed);
+    expect![[r#"
+        2s: wake
+            -> swap v1 to a/15@2#0, to Renew
+            wait until 4s
+        2.1s: Renew failed, unavailable
+            wait until 4s
+        4s: wake
+            AT RISK, valid until 10s
+            -> swap v1 to a/15@4#0, to Renew
+            wait until 9s
+        4.1s: watch shows v2 a/15@2#0
+            valid until 12s
+            wait until 6s
+    "#]]
+    .assert_eq(&bench.take_transcript());
+}
+
+/// A label on the record makes haste only for what is on its way and can no longer land: what was refused waits for its time.
+#[test]
+fn a_label_makes_no_haste_for_what_was_refused() {
+    let mut bench = Bench::leading(config());
+    bench.wake(2.0);
+    let labelled = bench.pending(3);
+    bench.done(2.1, 2);
+    bench.wake(4.0);
+    bench.swap_fails(4.1, Unavailable);
+    bench.watch(4.2, labelled);
+    expect![[r#"
+        2s: wake
+            -> swap v1 to a/15@2#0, to Renew
+            wait until 4s
+        2.1s: Renew done, v2
+            valid until 12s
+            wait until 4s
+        4s: wake
+            -> swap v2 to a/15@4#0, to Renew
+            wait until 6s
+        4.1s: Renew failed, unavailable
+            wait until 6s
+        4.2s: watch shows v3 a/15@2#0
+            wait until 6s
+    "#]]
+    .assert_eq(&bench.take_transcript());
+}
+
 /// SAFETY 9: also where it is said again in the same second, and that is what is shown: the lease counts from the EARLIEST send.
 #[test]
 fn a_refused_renewal_that_is_said_again_counts_from_the_first_send() {

@@ -403,3 +403,22 @@ fn a_read_that_hangs_is_asked_again() {
     "#]]
     .assert_eq(&bench.take_transcript());
 }
+
+/// SAFETY 20: a read verifies the watch after a third of what is waited out; behind an absurd lease, of more than a day, as soon as
+/// behind one of three minutes.
+#[test]
+fn an_absurd_lease_is_not_waited_for_in_silence() {
+    for (declared, silent) in [
+        (300, 100),
+        (80_400, 26_800),
+        (86_400, 28_800),
+        (86_401, 60),
+        (2_147_483_647, 60),
+    ] {
+        let mut bench = Bench::knowing(config(), present(5, &format!("b/{declared}@0#0")));
+        bench.watch(1.0, present(6, &format!("b/{declared}@1#0")));
+        let said = bench.take_transcript();
+        let expected = format!("wait until {}s", 1 + silent);
+        assert!(said.trim_end().ends_with(&expected), "{expected}: {said}");
+    }
+}
