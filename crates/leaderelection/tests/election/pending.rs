@@ -179,6 +179,29 @@ fn a_refusal_forgets_no_other_attempt() {
     .assert_eq(&bench.take_transcript());
 }
 
+/// SAFETY 9: where the list of the pending is full, what was refused makes room, and not what may have landed.
+#[test]
+fn what_was_refused_makes_room_first() {
+    let timing = timing(40, 30, 1);
+    let mut bench = Bench::leading(ElectionConfig { timing, ..config() });
+    bench.wake(1.0);
+    let landed = bench.pending(2);
+    bench.swap_fails(1.1, Ambiguous);
+    bench.wake(2.0);
+    bench.swap_fails(2.1, Unavailable);
+    for second in 3..=9 {
+        bench.wake(f64::from(second));
+        bench.swap_fails(f64::from(second) + 0.1, Ambiguous);
+    }
+    bench.take_transcript();
+    bench.watch(9.5, landed);
+    let said = bench.take_transcript();
+    assert!(
+        said.contains("valid until 31s") && !said.contains("LOST"),
+        "{said}"
+    );
+}
+
 /// SAFETY 9: a create may land at any time, and a refusal of what was sent on a version tells nothing of it.
 #[test]
 fn a_refusal_of_a_swap_on_a_version_forgets_no_create() {
