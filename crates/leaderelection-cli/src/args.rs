@@ -170,6 +170,9 @@ impl LeaseArgs {
 /// leaderelect move --from endpoints:ns/job --to leases:ns/job && leaderelect run --lock leases:ns/job -- …
 ///
 /// SIGTERM or SIGINT stop it; the election is where it was, or between both locks until another goes on.
+///
+/// With --guard it stays when the election is moved, and closes FROM again when somebody has opened it, for as long as old candidates may
+/// be left.
 #[derive(Debug, clap::Args)]
 #[command(after_help = MOVE_AFTER_HELP)]
 pub(crate) struct MoveArgs {
@@ -184,6 +187,10 @@ pub(crate) struct MoveArgs {
     /// Close FROM also where somebody leads by TO already, to put right what was opened by mistake
     #[arg(long)]
     pub(crate) even_if_in_use: bool,
+
+    /// Stay after the move and keep FROM closed, until SIGTERM or SIGINT or a move back
+    #[arg(long)]
+    pub(crate) guard: bool,
 
     #[command(flatten)]
     lease: LeaseArgs,
@@ -216,7 +223,7 @@ The durations are those of the candidates of FROM. Candidates in Go lead on unti
 period, renew deadline, slowest answer): what that is longer than their lease duration L is the rival margin.
 
 Exit codes:
-  0    the election is moved
+  0    the election is moved; with --guard: it was, and then this was told to stop, or the election was moved back
   1    something has to be decided first; the log says what
   2    the arguments are wrong
   143  stopped by SIGTERM or SIGINT before it was moved

@@ -1,7 +1,8 @@
-//! `leaderelect move`: a [`Move`] until it is done or told to stop.
+//! `leaderelect move`: a [`Move`] until it is done or told to stop; with `--guard` also what follows on it.
 
 use std::io;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use leaderelection::{ElectionError, Ended, Identity, LeaderElector, LeaseTiming, Move, MoveError};
 use tokio::signal::unix::{SignalKind, signal};
@@ -80,26 +81,40 @@ async fn move_lock(args: MoveArgs, etcd: &EtcdAccess, timing: LeaseTiming) -> Re
     };
     let mut stop = std::pin::pin!(stop);
     let (from_name, to_name) = (args.from.name_in_a_move(), args.to.name_in_a_move());
-    let mover = async {
+    let opened = async {
         // These may run a credential plugin, which may take its time.
         let from = args.from.open(etcd).await.map_err(Failure::Lock)?.lock;
         let to = args.to.open(etcd).await.map_err(Failure::Lock)?.lock;
-        let elector = LeaderElector::builder(from, Identity::unique())
-            .timing(timing)
-            .build()?;
-        Ok::<_, Failure>(Move::new(elector, to).named(&from_name, &to_name))
+        Ok::<_, Failure>((from, to))
     };
-    let mut mover = tokio::select! {
-        mover = mover => mover?,
+    let (from, to) = tokio::select! {
+        opened = opened => opened?,
         () = &mut stop => return Ok(Ended::Stopped),
     };
+    let a_move = || -> Result<Move, ElectionError> {
+        let elector = LeaderElector::builder(Arc::clone(&from), Identity::unique())
+            .timing(timing.clone())
+            .build()?;
+        Ok(Move::new(elector, Arc::clone(&to)).named(&from_name, &to_name))
+    };
+    let mut mover = a_move()?;
     if args.even_if_in_use {
         mover = mover.even_if_in_use();
     }
     // A mover that leads FROM when it is told to stop releases it.
-    let moved = mover.run(stop).await?;
-    if moved == Ended::Finished(()) {
-        tracing::info!("{from_name} is moved to {to_name}");
+    if mover.run(&mut stop).await? == Ended::Stopped {
+        return Ok(Ended::Stopped);
     }
-    Ok(moved)
+    tracing::info!("{from_name} is moved to {to_name}");
+    if args.guard {
+        tracing::info!("guarding {from_name} until told to stop");
+        match a_move()?.guard(&mut stop).await? {
+            // The move itself is done: nothing after `&&` has to wait for another.
+            Ended::Stopped => tracing::info!("{from_name} is guarded no longer"),
+            Ended::Finished(()) => {
+                tracing::warn!("{from_name} is guarded no longer: the election was moved back")
+            }
+        }
+    }
+    Ok(Ended::Finished(()))
 }

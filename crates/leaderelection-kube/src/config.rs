@@ -160,7 +160,11 @@ pub(crate) struct Made {
 /// A client for elections: each call is sent once, and a connection is made soon or not at all.
 pub(crate) async fn client(mut config: Config) -> Result<Made, SetupError> {
     config.default_retry = false;
-    config.connect_timeout = config.connect_timeout.map(|limit| limit.min(CONNECT_TIMEOUT));
+    config.connect_timeout = Some(
+        config
+            .connect_timeout
+            .map_or(CONNECT_TIMEOUT, |limit| limit.min(CONNECT_TIMEOUT)),
+    );
     config.read_timeout = None;
     crypto_provider()?;
     let runtime = Handle::try_current().map_err(|_| SetupError::NoRuntime)?;

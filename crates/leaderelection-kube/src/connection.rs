@@ -54,6 +54,9 @@ impl KubeConnection {
     /// Makes a client of a configuration, without kube's retry. When its credentials are refused, the files and the plugin that
     /// it names are asked again; a token that stands in it stays as it is.
     ///
+    /// A connection is given up after 3 s, TLS included, or after the configuration's `connect_timeout` if that is less. Its
+    /// `read_timeout` is not used: it would end every quiet watch.
+    ///
     /// # Errors
     /// When kube's client refuses the configuration.
     pub async fn from_config(config: Config) -> Result<Self, SetupError> {

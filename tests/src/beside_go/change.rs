@@ -110,7 +110,7 @@ pub fn row(name: &str, milliseconds: impl IntoIterator<Item = f64>) -> String {
         sorted.get(rank - 1).copied().unwrap_or(f64::NAN)
     };
     format!(
-        "  {name:<52} n {:>2}   least {:>8.1} ms   p50 {:>8.1} ms   p99 {:>8.1} ms   most {:>8.1} ms",
+        "  {name:<62} n {:>2}   least {:>8.1} ms   p50 {:>8.1} ms   p99 {:>8.1} ms   most {:>8.1} ms",
         sorted.len(),
         at(0),
         at(50),

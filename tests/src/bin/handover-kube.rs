@@ -1,18 +1,19 @@
-//! Measures graceful hand-overs and fail-overs on the Endpoints lock of a real kube-apiserver, between real `leaderelect run`
-//! processes and, in the same run, between client-go's electors, and prints the figures:
+//! Measures graceful hand-overs and fail-overs on a real kube-apiserver, between real `leaderelect run` processes and, in the same run,
+//! between client-go's electors: v0.23.17 and ours on Endpoints, today's and ours on a Lease. Prints the figures:
 //!
 //! ```text
-//! cargo run --package leaderelection-tests --bin handover-kube
+//! cargo run --package leaderelection-tests --bin handover-kube [HANDOVERS [FAILOVERS]]
 //! ```
 //!
-//! With arguments it is `leaderelect` itself, or its work: those are the processes that it measures.
+//! With other arguments it is `leaderelect` itself, or its work: those are the processes that it measures.
 
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use leaderelection_tests::beside_go::{self, Change, Side, Stage, by_kill, by_release, row};
+use leaderelection_tests::beside_go::{self, Change, ClientGo, Side, Stage, by_kill, by_release, row};
 use leaderelection_tests::interop::SHORT;
+use leaderelection_tests::kube_door::Kind;
 use leaderelection_tests::servers::KubeApiserver;
 
 const HANDOVERS: usize = 50;
@@ -24,46 +25,89 @@ const TIMING: [Duration; 3] = [
     Duration::from_secs(2),
 ];
 
+/// Whose candidates hand over to one another, and on what.
+#[derive(Clone, Copy)]
+struct Contender {
+    name: &'static str,
+    side: Side,
+    kind: Kind,
+    client_go: ClientGo,
+}
+
+/// On each kind of object ours, and beside it the newest client-go that knows it.
+const CONTENDERS: [Contender; 4] = [
+    Contender {
+        name: "leaderelect, Endpoints",
+        side: Side::Ours,
+        kind: Kind::Endpoints,
+        client_go: ClientGo::Old,
+    },
+    Contender {
+        name: "client-go v0.23.17, Endpoints",
+        side: Side::Go,
+        kind: Kind::Endpoints,
+        client_go: ClientGo::Old,
+    },
+    Contender {
+        name: "leaderelect, Lease",
+        side: Side::Ours,
+        kind: Kind::Lease,
+        client_go: ClientGo::Today,
+    },
+    Contender {
+        name: "client-go of today, Lease",
+        side: Side::Go,
+        kind: Kind::Lease,
+        client_go: ClientGo::Today,
+    },
+];
+
 /// What to print of a change, in milliseconds.
 type Figure = (&'static str, fn(&Change) -> f64);
 
 type Measured = Result<Vec<Change>, String>;
 
 fn main() -> ExitCode {
-    beside_go::main("handover-kube", |_| measure())
+    beside_go::main("handover-kube", |numbers| match *numbers {
+        [] => measure(HANDOVERS, FAILOVERS),
+        [both] => measure(both, both),
+        [handovers, failovers] => measure(handovers, failovers),
+        _ => Err("two numbers at most: of hand-overs, of fail-overs".into()),
+    })
 }
 
-fn measure() -> Result<(), Box<dyn std::error::Error>> {
+fn measure(handovers: usize, failovers: usize) -> Result<(), Box<dyn std::error::Error>> {
     let program = std::env::current_exe()?;
     let server = KubeApiserver::start()?;
-    let chains: [fn(&KubeApiserver, &Path, Side) -> Measured; 2] = [handovers, failovers];
-    let names = [(Side::Ours, "leaderelect"), (Side::Go, "client-go v0.23.17")];
+    type Chain = fn(&KubeApiserver, &Path, Contender, usize) -> Measured;
+    let chains: [(Chain, usize); 2] = [(by_sigterm, handovers), (by_sigkill, failovers)];
     // All at once, each in an election of its own: they sleep most of the time, and a noisy machine disturbs all.
     let measured = std::thread::scope(|scope| {
         let (server, program) = (&server, &program);
-        let running =
-            chains.map(|chain| names.map(|(side, _)| scope.spawn(move || chain(server, program, side))));
-        running.map(|sides| sides.map(|side| side.join().unwrap_or_else(|_| Err("a panic".to_owned()))))
+        let running = chains.map(|(chain, times)| {
+            CONTENDERS.map(|contender| scope.spawn(move || chain(server, program, contender, times)))
+        });
+        running.map(|all| all.map(|one| one.join().unwrap_or_else(|_| Err("a panic".to_owned()))))
     });
-    let [handovers, failovers] = measured;
-    let print = |chains: [Measured; 2], rows: [Figure; 2]| -> Result<(), String> {
-        for ((_, name), changes) in names.into_iter().zip(chains) {
-            let changes = changes?;
-            for (what, value) in rows {
+    let [released, killed] = measured;
+    let print = |chains: [Measured; 4], figures: [Figure; 2]| -> Result<(), String> {
+        for (Contender { name, .. }, changes) in CONTENDERS.into_iter().zip(chains) {
+            let changes = changes.map_err(|error| format!("{name}: {error}"))?;
+            for (what, value) in figures {
                 println!("{}", row(&format!("{name}: {what}"), changes.iter().map(value)));
             }
         }
         Ok(())
     };
-    println!("Graceful hand-over on one Endpoints object, {HANDOVERS} times, at 15s / 10s / 2s:");
     let nobody: Figure = ("nobody at work", |change| change.without_work);
+    println!("Graceful hand-over on one object, {handovers} times, at 15s / 10s / 2s:");
     print(
-        handovers,
+        released,
         [("SIGTERM to the next start", |change| change.from_signal), nobody],
     )?;
-    println!("Fail-over after SIGKILL between two renewals, {FAILOVERS} times, at 4s / 3s / 1s:");
+    println!("Fail-over after SIGKILL between two renewals, {failovers} times, at 4s / 3s / 1s:");
     print(
-        failovers,
+        killed,
         [
             ("last renewal to the next start", |change| change.from_renewal),
             nobody,
@@ -72,20 +116,22 @@ fn measure() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-fn handovers(server: &KubeApiserver, program: &Path, side: Side) -> Measured {
+fn by_sigterm(server: &KubeApiserver, program: &Path, contender: Contender, times: usize) -> Measured {
     let chain = || {
-        let mut stage = Stage::new(server, "handover", program, TIMING, &[])?;
+        let mut stage =
+            Stage::new(server, "handover", program, TIMING, &[])?.on(contender.kind, contender.client_go);
         // Over more than the longest time between two looks of client-go, 2.2 of its retry periods.
         let pause = |round| Duration::from_millis(30 + 1_291 * round as u64 % 4_400);
-        by_release(&mut stage, [side; HANDOVERS + 1], pause)
+        by_release(&mut stage, std::iter::repeat_n(contender.side, times + 1), pause)
     };
     chain().map_err(|error: Box<dyn std::error::Error>| error.to_string())
 }
 
-fn failovers(server: &KubeApiserver, program: &Path, side: Side) -> Measured {
+fn by_sigkill(server: &KubeApiserver, program: &Path, contender: Contender, times: usize) -> Measured {
     let chain = || {
-        let mut stage = Stage::new(server, "failover", program, SHORT, &["--stop-grace", "500ms"])?;
-        by_kill(&mut stage, [side; FAILOVERS + 1])
+        let mut stage = Stage::new(server, "failover", program, SHORT, &["--stop-grace", "500ms"])?
+            .on(contender.kind, contender.client_go);
+        by_kill(&mut stage, std::iter::repeat_n(contender.side, times + 1))
     };
     chain().map_err(|error: Box<dyn std::error::Error>| error.to_string())
 }

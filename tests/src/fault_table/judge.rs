@@ -224,7 +224,9 @@ mod tests {
             ..sound()
         };
         assert!(problem(partition, kept.clone()).is_some());
-        assert_eq!(problem(Row::ConnectionsCut, kept), None);
+        assert_eq!(problem(Row::RepliesJustInTime, kept.clone()), None);
+        assert!(problems(Row::ConnectionsCut, &[Ok(kept)]).is_empty());
+        assert_eq!(problems(Row::ConnectionsCut, &[Ok(sound())]).len(), 1);
         let robbed = Round {
             next: Some(LEASE - Duration::from_millis(300)),
             ..sound()

@@ -11,3 +11,6 @@
 mod flow;
 mod manifests;
 mod role;
+
+/// `leaderelect` when it has arguments.
+const PROGRAM: &str = env!("CARGO_BIN_EXE_handover-kube");

@@ -1,4 +1,4 @@
-//! The Role, given to a user who may nothing else.
+//! A namespace in which a user has the Role, or less, and nothing else.
 
 use std::collections::BTreeSet;
 use std::error::Error;
@@ -8,7 +8,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use http::Method;
 use leaderelection::{
-    Clock, Event, LeaderElector, LeaseTiming, LockErrorKind, Operation, ResourceLock, SystemClock,
+    Clock, Event, LeaderElector, LeaseTiming, LockError, LockErrorKind, Operation, ResourceLock, SystemClock,
 };
 use leaderelection_kube::{EventRecorder, EventRecording, KubeConnection, LockRef};
 use leaderelection_tests::candidate::{Candidate, LEASE, RENEW_DEADLINE, RETRY_PERIOD};
@@ -17,25 +17,21 @@ use leaderelection_tests::servers::KubeApiserver;
 use leaderelection_tests::time::{sleep, within};
 use serde_json::{Value, json};
 
+use super::{LIMIT, TestResult};
 use crate::manifests;
 
-type TestResult = Result<(), Box<dyn Error>>;
-
-/// For what must come, on a busy machine.
-const LIMIT: Duration = Duration::from_secs(60);
-
 /// A verb, a resource, and the name that it is restricted to, or none.
-type Permission = (String, String, String);
+pub(super) type Permission = (String, String, String);
 
 /// A kind of lock: what `--lock` calls it, and what rules about it name.
-struct Kind {
-    form: &'static str,
+pub(super) struct Kind {
+    pub(super) form: &'static str,
     group: &'static str,
     resource: &'static str,
 }
 
 /// The kinds for which the Role is tried; it is written for Leases.
-const KINDS: &[Kind] = &[
+pub(super) const KINDS: &[Kind] = &[
     Kind {
         form: "leases",
         group: "coordination.k8s.io",
@@ -55,24 +51,45 @@ const KINDS: &[Kind] = &[
 
 const WRITTEN_FOR: &str = "leases";
 
-/// A namespace in which `restricted` has the Role, less a verb.
-struct Stage {
-    server: &'static KubeApiserver,
-    namespace: String,
-    kind: &'static Kind,
-    rules: Vec<Value>,
-    lock: LockRef,
+/// What a Role does not grant of what is in `deploy/`.
+#[derive(Clone, Copy)]
+pub(super) enum Less {
+    Nothing,
+    /// A verb on the lock's object.
+    Verb(&'static str),
+    /// What `--events` needs.
+    Events,
+    /// The object: it names [`OTHER`] instead.
+    Name,
+}
+
+/// The name of an object that is not the lock's.
+const OTHER: &str = "other";
+
+/// A namespace in which `restricted` has the Role, or less.
+pub(super) struct Stage {
+    pub(super) server: &'static KubeApiserver,
+    pub(super) namespace: String,
+    pub(super) kind: &'static Kind,
+    pub(super) rules: Vec<Value>,
+    pub(super) lock: LockRef,
     connection: KubeConnection,
     /// What was asked before only waited for the rules to be known.
     known_at: DateTime<Utc>,
 }
 
 impl Stage {
-    async fn new(kind: &'static Kind, missing: Option<&str>) -> Result<Self, Box<dyn Error>> {
+    pub(super) async fn new(kind: &'static Kind, less: Less) -> Result<Self, Box<dyn Error>> {
         let server = KubeApiserver::shared()?;
         let namespace = server.namespace("role")?;
         let mut role = manifests::object("Role", &namespace)?;
-        let rules = rules(&role, kind, missing)?;
+        let mut rules = rules(&role, kind, less)?;
+        let name = named(&rules).ok_or("no resourceNames")?;
+        if let Less::Name = less {
+            for names in rules.iter_mut().filter_map(|rule| rule.get_mut("resourceNames")) {
+                *names = json!([OTHER]);
+            }
+        }
         role["rules"] = rules.clone().into();
         let binding = json!({
             "metadata": {"name": "election"},
@@ -87,7 +104,6 @@ impl Stage {
                 .request(Method::POST, &path, "application/json", &object)
                 .await?;
         }
-        let name = named(&rules).ok_or("no resourceNames")?;
         let lock: LockRef = format!("{}:{namespace}/{name}", kind.form).parse()?;
         let kubeconfig = server.kubeconfig_for(server.restricted_token())?;
         let mut stage = Self {
@@ -99,27 +115,35 @@ impl Stage {
             lock,
             known_at: DateTime::UNIX_EPOCH,
         };
-        stage.rules_are_known().await;
+        stage.rules_are_known().await?;
         stage.known_at = SystemClock.wall();
         Ok(stage)
     }
 
-    fn lock(&self) -> Arc<dyn ResourceLock> {
+    pub(super) fn lock(&self) -> Arc<dyn ResourceLock> {
         self.connection.lock(&self.lock)
     }
 
+    /// The lock on the object that the rules name.
+    pub(super) fn granted(&self) -> Result<Arc<dyn ResourceLock>, Box<dyn Error>> {
+        let name = named(&self.rules).ok_or("no resourceNames")?;
+        let lock: LockRef = format!("{}:{}/{name}", self.kind.form, self.namespace).parse()?;
+        Ok(self.connection.lock(&lock))
+    }
+
     /// The server is told of rules a moment later; no Role here lacks both of these.
-    async fn rules_are_known(&self) {
-        let lock = self.lock();
+    async fn rules_are_known(&self) -> TestResult {
+        let lock = self.granted()?;
         let known = async {
             while lock.get().await.is_err() && lock.watch().await.is_err() {
                 sleep(Duration::from_millis(20)).await;
             }
         };
         within(LIMIT, "the rules to be known", known).await;
+        Ok(())
     }
 
-    fn recorded(&self, identity: &str) -> Result<(Candidate, EventRecording), Box<dyn Error>> {
+    pub(super) fn recorded(&self, identity: &str) -> Result<(Candidate, EventRecording), Box<dyn Error>> {
         let elector = LeaderElector::builder(self.lock(), identity)
             .timing(LeaseTiming::new(LEASE, RENEW_DEADLINE, RETRY_PERIOD)?)
             .build()?;
@@ -130,7 +154,7 @@ impl Stage {
     }
 
     /// What `restricted` has asked for here, as a rule would name it: verb, resource, and the name if it has one.
-    fn asked(&self) -> Result<BTreeSet<Permission>, Box<dyn Error>> {
+    pub(super) fn asked(&self) -> Result<BTreeSet<Permission>, Box<dyn Error>> {
         let requests = self.server.requests(|request| {
             request.namespace == self.namespace && request.user == "restricted" && request.at > self.known_at
         })?;
@@ -146,7 +170,14 @@ impl Stage {
         Ok(asked.collect())
     }
 
-    fn gets(&self) -> Result<usize, Box<dyn Error>> {
+    /// How many Events there are.
+    pub(super) fn events(&self) -> Result<usize, Box<dyn Error>> {
+        let path = format!("/api/v1/namespaces/{}/events", self.namespace);
+        let events: Value = serde_json::from_str(&self.server.get(&path)?)?;
+        Ok(events["items"].as_array().ok_or("no list")?.len())
+    }
+
+    pub(super) fn gets(&self) -> Result<usize, Box<dyn Error>> {
         let gets = self.server.requests(|request| {
             request.namespace == self.namespace && request.user == "restricted" && request.verb == "get"
         })?;
@@ -154,8 +185,8 @@ impl Stage {
     }
 
     /// Waits for a call to be denied for want of that verb.
-    async fn denied(&self, candidate: &mut Candidate, operation: Operation, verb: &str) {
-        let reason = format!("cannot {verb} resource \"{}\"", self.kind.resource);
+    pub(super) async fn denied(&self, candidate: &mut Candidate, operation: Operation, verb: &str) {
+        let reason = self.refusal(verb);
         let error = candidate
             .event(LIMIT, &reason, |event| match event {
                 Event::CallFailed {
@@ -166,13 +197,22 @@ impl Stage {
                 _ => None,
             })
             .await;
+        self.is_denied(&error, verb);
+    }
+
+    pub(super) fn is_denied(&self, error: &LockError, verb: &str) {
         assert_eq!(error.kind(), LockErrorKind::Denied, "{error}");
-        assert!(error.to_string().contains(&reason), "{error}");
+        assert!(error.to_string().contains(&self.refusal(verb)), "{error}");
+    }
+
+    /// What the apiserver says to who lacks a verb.
+    fn refusal(&self, verb: &str) -> String {
+        format!("cannot {verb} resource \"{}\"", self.kind.resource)
     }
 }
 
-/// The Role's rules, for that kind of lock, and without a verb of the lock's.
-fn rules(role: &Value, kind: &Kind, missing: Option<&str>) -> Result<Vec<Value>, Box<dyn Error>> {
+/// The Role's rules, for that kind of lock, and without what is not granted but by its name.
+fn rules(role: &Value, kind: &Kind, less: Less) -> Result<Vec<Value>, Box<dyn Error>> {
     let mut rules = role["rules"].as_array().ok_or("no rules")?.clone();
     let mut found = 0;
     for rule in rules
@@ -182,12 +222,17 @@ fn rules(role: &Value, kind: &Kind, missing: Option<&str>) -> Result<Vec<Value>,
         found += 1;
         rule["apiGroups"] = json!([kind.group]);
         rule["resources"] = json!([kind.resource]);
-        if let (Some(missing), Some(verbs)) = (missing, rule["verbs"].as_array_mut()) {
+        if let (Less::Verb(missing), Some(verbs)) = (less, rule["verbs"].as_array_mut()) {
             verbs.retain(|verb| verb != missing);
         }
     }
     assert_eq!(found, 2, "one rule for the name, one for create");
     rules.retain(|rule| rule["verbs"] != json!([]));
+    if let Less::Events = less {
+        let all = rules.len();
+        rules.retain(|rule| rule["resources"] != json!(["events"]));
+        assert_eq!(rules.len(), all - 1, "one rule for Events");
+    }
     Ok(rules)
 }
 
@@ -198,7 +243,7 @@ fn named(rules: &[Value]) -> Option<String> {
 }
 
 /// Everything that the rules allow.
-fn allowed(rules: &[Value]) -> BTreeSet<Permission> {
+pub(super) fn allowed(rules: &[Value]) -> BTreeSet<Permission> {
     let texts = |value: &Value| -> Vec<String> {
         let texts = value.as_array().into_iter().flatten();
         texts.filter_map(Value::as_str).map(str::to_owned).collect()
@@ -218,105 +263,4 @@ fn allowed(rules: &[Value]) -> BTreeSet<Permission> {
         }
     }
     allowed
-}
-
-/// To create, to renew, to follow, to release, to take over, with Events; and nothing of it is never used.
-#[tokio::test]
-async fn it_is_enough_for_the_whole_life_of_an_election_and_all_of_it_is_used() -> TestResult {
-    for kind in KINDS {
-        let stage = Stage::new(kind, None).await?;
-        let (mut leader, first) = stage.recorded("a")?;
-        let leadership = leader.leads(LIMIT).await?;
-        let (mut follower, second) = stage.recorded("b")?;
-        for _ in 0..4 {
-            leader
-                .event(LIMIT, "a renewal", |event| {
-                    matches!(event, Event::Renewed { .. }).then_some(())
-                })
-                .await;
-        }
-        drop(leadership);
-        within(LIMIT, "the release", leader.handle.shutdown()).await?;
-        let leadership = follower.leads(LIMIT).await?;
-        drop(leadership);
-        within(LIMIT, "the end", follower.handle.shutdown()).await?;
-        assert!(first.finish(LIMIT).await && second.finish(LIMIT).await);
-        for candidate in [&mut leader.events, &mut follower.events] {
-            while let Some(event) = candidate.recv().await {
-                assert!(!matches!(event, Event::CallFailed { .. }), "{event:?}");
-            }
-        }
-        assert_eq!(stage.asked()?, allowed(&stage.rules), "{}", kind.form);
-        let path = format!("/api/v1/namespaces/{}/events", stage.namespace);
-        let events: Value = serde_json::from_str(&stage.server.get(&path)?)?;
-        assert_eq!(events["items"].as_array().map(Vec::len), Some(4));
-    }
-    Ok(())
-}
-
-#[tokio::test]
-async fn without_get_nobody_learns_that_the_lock_is_free() -> TestResult {
-    for kind in KINDS {
-        let stage = Stage::new(kind, Some("get")).await?;
-        let mut candidate = Candidate::start(stage.lock(), "a")?;
-        stage.denied(&mut candidate, Operation::Get, "get").await;
-        assert!(!candidate.handle.is_leader());
-        within(LIMIT, "the end", candidate.handle.shutdown()).await?;
-    }
-    Ok(())
-}
-
-#[tokio::test]
-async fn without_create_nobody_leads_where_there_is_no_object() -> TestResult {
-    for kind in KINDS {
-        let stage = Stage::new(kind, Some("create")).await?;
-        let mut candidate = Candidate::start(stage.lock(), "a")?;
-        stage
-            .denied(&mut candidate, Operation::CompareAndSwap, "create")
-            .await;
-        assert!(!candidate.handle.is_leader());
-        within(LIMIT, "the end", candidate.handle.shutdown()).await?;
-    }
-    Ok(())
-}
-
-#[tokio::test]
-async fn without_patch_a_leader_cannot_renew_and_loses_its_lease() -> TestResult {
-    for kind in KINDS {
-        let stage = Stage::new(kind, Some("patch")).await?;
-        let mut candidate = Candidate::start(stage.lock(), "a")?;
-        let leadership = candidate.leads(LIMIT).await?;
-        stage
-            .denied(&mut candidate, Operation::CompareAndSwap, "patch")
-            .await;
-        within(LIMIT, "the loss", leadership.lost()).await;
-        drop(leadership);
-        within(LIMIT, "the end", candidate.handle.shutdown()).await?;
-    }
-    Ok(())
-}
-
-/// It says so, asks again and again, and so takes over all the same.
-#[tokio::test]
-async fn without_watch_a_follower_polls() -> TestResult {
-    for kind in KINDS {
-        let stage = Stage::new(kind, Some("watch")).await?;
-        let leader = Candidate::start(stage.lock(), "a")?;
-        let leadership = leader.leads(LIMIT).await?;
-        let mut follower = Candidate::start(stage.lock(), "b")?;
-        stage.denied(&mut follower, Operation::Watch, "watch").await;
-        let before = stage.gets()?;
-        let polled = async {
-            while stage.gets()? < before + 3 {
-                sleep(Duration::from_millis(20)).await;
-            }
-            Ok::<_, Box<dyn Error>>(())
-        };
-        within(LIMIT, "three reads", polled).await?;
-        drop(leadership);
-        within(LIMIT, "the release", leader.handle.shutdown()).await?;
-        follower.leads(LIMIT).await?;
-        within(LIMIT, "the end", follower.handle.shutdown()).await?;
-    }
-    Ok(())
 }
