@@ -147,13 +147,13 @@ async fn a_member_that_is_gone_attracts_no_calls_of_many_elections_on_one_connec
     let [lease, deadline, period] = [12, 8, 1].map(Duration::from_secs);
     let timing = LeaseTiming::new(lease, deadline, period)?;
     let failed = Arc::new(AtomicUsize::new(0));
-    let mut terms = Vec::new();
+    let (mut terms, mut watching) = (Vec::new(), JoinSet::new());
     for number in 0..ELECTIONS {
         let lock = connection.lock(format!("many-{number}"))?;
         let elector = LeaderElector::builder(lock, "a").timing(timing.clone()).build()?;
         let handle = elector.spawn()?;
         let (mut events, failed) = (handle.events(), Arc::clone(&failed));
-        tokio::spawn(async move {
+        watching.spawn(async move {
             while let Some(event) = events.recv().await {
                 if let Event::CallFailed {
                     operation: Operation::CompareAndSwap,

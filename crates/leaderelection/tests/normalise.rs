@@ -326,13 +326,9 @@ proptest! {
 
             // The twin's clock begins anew after every input.
             let again = if step == later { Shift { now: mono, ..half } } else { Shift { now: mono, ..nothing } };
-            let twice = |by: Shift| Shift {
-                version: by.version + again.version,
-                seconds: by.seconds + again.seconds,
-                transitions: by.transitions + again.transitions,
-                ..by
-            };
-            twin.by = twice(twin.by);
+            twin.by.version += again.version;
+            twin.by.seconds += again.seconds;
+            twin.by.transitions += again.transitions;
             twin.election.normalise(&again);
             twin.reads.iter_mut().for_each(|read| again.read(read, deadline));
             twin.attempts.iter_mut().for_each(|attempt| again.attempt(attempt, deadline));
