@@ -192,6 +192,43 @@ async fn a_member_that_is_gone_attracts_no_calls_of_many_elections_on_one_connec
     Ok(())
 }
 
+/// Who has served, failed, and come back is asked again before one that hangs is asked a second time; else the second renewal would be
+/// lost like the first, and the lead with it.
+#[tokio::test]
+async fn a_term_outlives_a_frozen_member_though_the_others_had_failed_before() -> TestResult {
+    let mut cluster = EtcdCluster::start()?;
+    let leader = cluster.leader()?;
+    let mut endpoints = cluster.endpoints();
+    endpoints.rotate_left((leader + 1) % 3);
+    let lock = EtcdConnection::connect(endpoints).await?.lock("leader")?;
+    // Two attempts within the deadline, and time for the members to elect another.
+    let [lease, deadline, period] = [12, 8, 1].map(Duration::from_secs);
+    let timing = LeaseTiming::new(lease, deadline, period)?;
+    let handle = LeaderElector::builder(lock, "a")
+        .timing(timing)
+        .build()?
+        .spawn()?;
+    let term = within(LIMIT, "leadership", handle.leadership()).await?;
+    let lasts = async |time: Duration| -> TestResult {
+        let end = now().after(time);
+        while now() < end {
+            assert_eq!(term.check()?, term.token());
+            sleep(Duration::from_millis(10)).await;
+        }
+        Ok(())
+    };
+    for struck in [(leader + 1) % 3, (leader + 2) % 3] {
+        cluster.member_mut(struck).kill();
+        lasts(period * 3).await?;
+        cluster.member_mut(struck).restart()?;
+    }
+    // Now that serves which leads the others.
+    cluster.member_mut(leader).stop()?;
+    lasts(deadline * 2).await?;
+    cluster.member_mut(leader).cont()?;
+    Ok(())
+}
+
 /// Without a majority nobody leads for longer than the deadline, and with it somebody does again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_a_majority_nobody_leads_and_with_it_somebody_does_again() -> TestResult {

@@ -276,7 +276,7 @@ mod tests {
             error.to_string(),
             "etcd endpoint \"h\": it has no port (etcd's own is 2379)"
         );
-        let error = EtcdConnection::connect(["a b:1"]).await.unwrap_err();
+        let error = EtcdConnection::connect(["<>:1"]).await.unwrap_err();
         assert!(matches!(error, SetupError::Client { .. }), "{error}");
     }
 

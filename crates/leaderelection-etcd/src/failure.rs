@@ -369,6 +369,12 @@ mod tests {
             "unknown service etcdserverpb.KV"
         )));
         assert!(worth(status(Code::Unavailable, "etcdserver: no leader")));
+        assert!(worth(status(Code::PermissionDenied, "by a proxy")));
+        assert!(worth(status(Code::Unauthenticated, "")));
+        assert!(!worth(status(
+            Code::Unauthenticated,
+            "etcdserver: invalid auth token"
+        )));
         assert!(!worth(status(
             Code::PermissionDenied,
             "etcdserver: permission denied"

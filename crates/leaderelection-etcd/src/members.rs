@@ -3,30 +3,36 @@
 //! Each member has a client of its own. A balancer under one client would go on giving a dead or frozen member its share
 //! of the calls; and since nothing is retried (SAFETY 8), each of them would be a renewal that failed.
 //!
-//! The rule: of the members that have not failed since they served last, the one with the fewest unanswered calls, and among equals
+//! The rule, in this order: a member that has nothing against it; one that failed, but not within the last second, and only one call in
+//! a second; one that does not answer; one that failed just now. Among equals it is the one with the fewest unanswered calls, and then
 //! the one that served last. So a healthy cluster is served by one member, or by several while several calls are under way; one that
-//! hangs gets no second call while others are free; and one that failed is left at once, for all locks on the connection, until all
-//! others have failed too. Then they take turns.
+//! failed is left at once, by all locks on the connection; one that hangs gets no second call while there is another; and where only
+//! such are left as have failed or hang, they are tried in turn.
 //!
-//! That it failed has to be remembered: who refuses at once never has a call unanswered, and would attract those of a busy
-//! connection again and again.
+//! Why so: who refuses at once has no call unanswered, and would attract those of a busy connection again and again; and who failed
+//! long ago may be well, and is a better choice than one that hangs.
 
 use std::future::Future;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use etcd_client::Client;
-use leaderelection::LockError;
+use leaderelection::{Clock as _, LockError, MonoTime, SystemClock};
 
 use crate::failure::{Call, worth_another_member};
 use crate::login::{Credentials, Login};
+
+/// Who has not answered for so long, though he was asked, hangs. Others are asked meanwhile, which costs nothing if it was not so.
+const HANGS: Duration = Duration::from_millis(250);
+
+/// One call in so long finds out whether a member that failed is well again.
+const TRIED_AGAIN: Duration = Duration::from_secs(1);
 
 pub(crate) struct Members {
     all: Vec<Member>,
     tls: bool,
     /// Who served last: where the search begins.
     preferred: AtomicUsize,
-    /// Of all members, so far.
-    failures: AtomicU64,
 }
 
 pub(crate) struct Member {
@@ -35,8 +41,10 @@ pub(crate) struct Member {
     client: Client,
     login: Option<Login>,
     unanswered: AtomicUsize,
-    /// The number of its last failure among those of all; 0: it has served since, or was never asked.
-    failed: AtomicU64,
+    /// The last sign of life, or when it was asked without another call unanswered: from when it hangs, if calls are unanswered.
+    quiet_since: At,
+    /// When it failed, or was tried again; `PAST`: it has served since, or has never been asked.
+    failed: At,
     /// It has served a call once.
     heard: AtomicBool,
 }
@@ -48,8 +56,22 @@ impl Member {
             client,
             login: None,
             unanswered: AtomicUsize::new(0),
-            failed: AtomicU64::new(0),
+            quiet_since: At::new(MonoTime::PAST),
+            failed: At::new(MonoTime::PAST),
             heard: AtomicBool::new(false),
+        }
+    }
+
+    /// The lower, the better.
+    fn rank(&self, now: MonoTime) -> u8 {
+        let failed = self.failed.get();
+        let unanswered = self.unanswered.load(Ordering::Relaxed) > 0;
+        if failed > MonoTime::PAST {
+            if now.since(failed) < TRIED_AGAIN { 3 } else { 1 }
+        } else if unanswered && now.since(self.quiet_since.get()) >= HANGS {
+            2
+        } else {
+            0
         }
     }
 
@@ -72,7 +94,6 @@ impl Members {
             all,
             tls,
             preferred: AtomicUsize::new(0),
-            failures: AtomicU64::new(0),
         }
     }
 
@@ -87,22 +108,37 @@ impl Members {
 
     /// Picks the member for one call. `None` only if there are no members at all.
     pub(crate) fn next(&self) -> Option<Turn<'_>> {
+        self.next_at(SystemClock.mono())
+    }
+
+    fn next_at(&self, now: MonoTime) -> Option<Turn<'_>> {
         let turn = Turn {
             counts: true,
-            ..self.aside()?
+            ..self.aside_at(now)?
         };
-        turn.member.unanswered.fetch_add(1, Ordering::Relaxed);
+        let member = turn.member;
+        if member.unanswered.fetch_add(1, Ordering::Relaxed) == 0 {
+            member.quiet_since.set(now);
+        }
+        if member.failed.get() > MonoTime::PAST {
+            // It is tried again: by this call, and no other for a while.
+            member.failed.set(now);
+        }
         Some(turn)
     }
 
     /// As [`next`](Self::next), for a call beside others that must not change where those go: it goes where the next one goes, and
     /// nothing is concluded from it.
     pub(crate) fn aside(&self) -> Option<Turn<'_>> {
+        self.aside_at(SystemClock.mono())
+    }
+
+    fn aside_at(&self, now: MonoTime) -> Option<Turn<'_>> {
         let first = self.preferred.load(Ordering::Relaxed);
         let ring = self.all.iter().enumerate().cycle().skip(first);
         let (index, member) = ring.take(self.all.len()).min_by_key(|(_, member)| {
-            let failed = member.failed.load(Ordering::Relaxed);
-            (failed > 0, member.unanswered.load(Ordering::Relaxed), failed)
+            let unanswered = member.unanswered.load(Ordering::Relaxed);
+            (member.rank(now), unanswered, member.failed.get())
         })?;
         Some(Turn {
             members: self,
@@ -115,10 +151,26 @@ impl Members {
 
     /// This member failed.
     pub(crate) fn distrust(&self, index: usize) {
-        let number = self.failures.fetch_add(1, Ordering::Relaxed).saturating_add(1);
         if let Some(member) = self.all.get(index) {
-            member.failed.store(number, Ordering::Relaxed);
+            member.failed.set(SystemClock.mono());
         }
+    }
+}
+
+/// A moment that threads share. Of two that are told at once either will do.
+struct At(AtomicI64);
+
+impl At {
+    const fn new(at: MonoTime) -> Self {
+        Self(AtomicI64::new(at.as_nanos()))
+    }
+
+    fn get(&self) -> MonoTime {
+        MonoTime::from_nanos(self.0.load(Ordering::Relaxed))
+    }
+
+    fn set(&self, at: MonoTime) {
+        self.0.store(at.as_nanos(), Ordering::Relaxed);
     }
 }
 
@@ -173,7 +225,8 @@ impl<'a> Turn<'a> {
         self.answered = !outcome.as_ref().is_err_and(worth_another_member);
         if self.answered && self.counts {
             self.members.preferred.store(self.index, Ordering::Relaxed);
-            self.member.failed.store(0, Ordering::Relaxed);
+            self.member.failed.set(MonoTime::PAST);
+            self.member.quiet_since.set(SystemClock.mono());
         }
         if outcome.is_ok() {
             self.member.heard.store(true, Ordering::Relaxed);
@@ -308,6 +361,40 @@ mod tests {
         assert_eq!(turns.collect::<Vec<_>>(), [0, 1, 2, 0, 1, 2, 0]);
         let _hanging = members.next().unwrap();
         assert_eq!([next(&members), next(&members)], [2, 2]);
+    }
+
+    fn fails_at(members: &Members, index: usize, at: MonoTime) {
+        members.all[index].failed.set(at);
+    }
+
+    /// Both others failed once, long ago, and may be well: each is tried, once in a while, and the one that hangs only then.
+    #[tokio::test]
+    async fn who_failed_long_ago_is_asked_before_one_that_hangs() {
+        let members = members(3).await;
+        let now = SystemClock.mono();
+        for other in [1, 2] {
+            fails_at(&members, other, now.before(2 * TRIED_AGAIN));
+        }
+        let hanging = members.next_at(now).unwrap();
+        assert_eq!(hanging.index(), 0, "nothing is against it");
+        let later = now.after(HANGS);
+        let asked: Vec<_> = (0..3).map(|_| members.next_at(later).unwrap()).collect();
+        let asked: Vec<_> = asked.iter().map(Turn::index).collect();
+        assert_eq!(asked, [1, 2, 0]);
+    }
+
+    /// A member that is slow and answers all the time does not hang, though some of its calls are old.
+    #[tokio::test]
+    async fn who_answers_others_does_not_hang() {
+        let members = members(2).await;
+        let now = SystemClock.mono();
+        fails_at(&members, 1, now);
+        let long_ago = now.before(10 * HANGS);
+        let _slow = members.next_at(long_ago).unwrap();
+        members.next_at(long_ago).unwrap().settle(&Ok(()));
+        assert_eq!(members.next_at(now.after(HANGS / 2)).unwrap().index(), 0);
+        let quiet = now.after(HANGS + TRIED_AGAIN);
+        assert_eq!(members.next_at(quiet).unwrap().index(), 1);
     }
 
     /// One member's refusal of what is asked is every member's; that of the client's certificate is not.

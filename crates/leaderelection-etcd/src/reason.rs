@@ -88,9 +88,15 @@ impl Reason {
             return false;
         };
         if status.source().is_some() {
-            client_is_refused(status)
-        } else {
-            status.code() == Code::Unimplemented
+            return client_is_refused(status);
+        }
+        match status.code() {
+            Code::Unimplemented => true,
+            // By something before it: etcd says it in words of its own.
+            Code::PermissionDenied | Code::Unauthenticated => {
+                !without_go_status(status.message()).starts_with("etcdserver: ")
+            }
+            _ => false,
         }
     }
 

@@ -11,7 +11,7 @@ use etcd_client::{EventType, WatchOptions, WatchResponse, WatchStream};
 use futures_util::{StreamExt, stream};
 use leaderelection::{LockError, Observation, ObservationStream, ResourceLock};
 
-use crate::failure::{Asked, Call};
+use crate::failure::{Asked, Call, worth_another_member};
 use crate::lock::{EtcdLock, present, version};
 use crate::members::Members;
 
@@ -80,8 +80,10 @@ impl Follower {
             match received {
                 Ok(Some(_)) => {}
                 ended => {
-                    // Its member has left it, and would serve the next call no better.
-                    self.members.distrust(self.index);
+                    // Its member has left it, and would serve the next call no better; unless it said what each would say.
+                    if !ended.as_ref().is_err_and(|error| !worth_another_member(error)) {
+                        self.members.distrust(self.index);
+                    }
                     return ended.err().map(|error| (Err(error), None));
                 }
             }

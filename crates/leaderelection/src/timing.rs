@@ -195,9 +195,10 @@ impl LeaseTiming {
         .validated()
     }
 
-    /// Sets what is added to the wait for a rival: RetryPeriod of the Go leaders in the fleet, which lead until
-    /// `P + R + D` after their last success, `D` their slowest response (SAFETY 7). Where that RetryPeriod is below a second, add
-    /// `D` and one second more: what they write twice within a second changes nothing in Kubernetes, and they count it all the same.
+    /// Sets what is added to the wait for a rival. Leaders in Go lead until `P + R + D` after their last success, RetryPeriod,
+    /// RenewDeadline and their slowest response, and their LeaseDuration `L` may be less: at least `P + R + D − L` of theirs, 2 s at
+    /// 15 s / 10 s / 2 s with client-go's limit of 5 s for a response (SAFETY 7). Where their RetryPeriod is below a second, one
+    /// second more: what they write twice within a second changes nothing in Kubernetes, and they count it all the same.
     ///
     /// # Errors
     /// When it is too long for any clock.

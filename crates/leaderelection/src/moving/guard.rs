@@ -26,6 +26,7 @@ impl Move {
     /// # Errors
     /// As [`run`](Self::run).
     pub async fn guard<S: Future>(self, stop: S) -> Result<Ended<()>, MoveError> {
+        self.names_differ()?;
         let mut stop = pin!(stop.fuse());
         loop {
             let mut stopped = false;
@@ -53,5 +54,15 @@ impl Move {
                 () = self.pause(None) => {}
             }
         }
+    }
+
+    /// A lock that were moved to itself would be closed for good.
+    pub(super) fn names_differ(&self) -> Result<(), MoveError> {
+        if self.from.name == self.to.name {
+            return Err(MoveError::Same {
+                name: self.to.name.clone(),
+            });
+        }
+        Ok(())
     }
 }

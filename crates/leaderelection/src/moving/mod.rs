@@ -172,9 +172,7 @@ impl Move {
     /// # Errors
     /// When something has to be decided by a person first, as each [`MoveError`] says.
     pub async fn run<S: Future>(self, stop: S) -> Result<Ended<()>, MoveError> {
-        if self.from.name == self.to.name {
-            return Err(MoveError::Same { name: self.to.name });
-        }
+        self.names_differ()?;
         let mut stop = pin!(stop.fuse());
         loop {
             let beside = tokio::select! {
@@ -369,7 +367,10 @@ impl Move {
             return Err(MoveError::Invalid { lock, error });
         }
         tracing::warn!(lock = side.name, %error, "failed; it is tried again");
-        self.pause(error.retry_after()).await;
+        // Whoever asks for more asks for it of nobody in particular; while FROM is closed nobody is at work.
+        let longest = self.candidacy.timing().lease_duration();
+        self.pause(error.retry_after().map(|asked| asked.min(longest)))
+            .await;
         Ok(())
     }
 

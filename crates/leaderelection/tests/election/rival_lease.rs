@@ -129,9 +129,12 @@ fn the_margin_that_is_documented_outlasts_a_leader_in_go() {
     let seconds = Duration::from_secs_f64;
     for (lease, renew, retry, slowest, margin) in [
         (4, 3.0, 1.0, 1.0, 1.0),
-        (3, 2.0, 1.5, 0.5, 1.5),
-        (3, 2.0, 0.5, 1.0, 0.5 + 1.0 + 1.0),
-        (15, 14.5, 0.2, 2.0, 0.2 + 2.0 + 1.0),
+        (3, 2.0, 1.5, 0.5, 1.0),
+        (15, 10.0, 2.0, 5.0, 2.0),
+        (15, 10.0, 2.0, 9.9, 6.9),
+        (15, 14.0, 2.0, 7.0, 8.0),
+        (3, 2.0, 0.5, 1.0, 0.5 + 1.0),
+        (15, 14.5, 0.2, 2.0, 1.7 + 1.0),
     ] {
         let unseen = if retry < 1.0 { 1.0 } else { 0.0 };
         let leads_until = retry + renew + slowest + unseen;

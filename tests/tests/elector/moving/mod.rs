@@ -4,6 +4,7 @@
 mod deleted;
 mod fleet;
 mod guard;
+mod patience;
 mod phases;
 
 use std::future::pending;
@@ -198,6 +199,16 @@ async fn a_move_is_taken_back_and_refused() {
         "{refused}"
     );
     let refused = moved(&old, &old).await.unwrap().unwrap().unwrap_err();
+    assert!(
+        matches!(&refused, MoveError::Same { name } if name == OLD),
+        "{refused}"
+    );
+
+    let elector = candidate(old.clone(), "m").build().unwrap();
+    let refused = Move::new(elector, old.clone())
+        .guard(pending::<()>())
+        .await
+        .unwrap_err();
     assert!(
         matches!(&refused, MoveError::Same { name } if name == OLD),
         "{refused}"
