@@ -220,7 +220,8 @@ impl MoveArgs {
 
 const MOVE_AFTER_HELP: &str = "\
 The durations are those of the candidates of FROM. Candidates in Go lead on until P + R + D after their last success (retry
-period, renew deadline, slowest answer): what that is longer than their lease duration L is the rival margin.
+period, renew deadline, slowest answer): what that is longer than their lease duration L is the rival margin. Where P is below a
+second, add one.
 
 Exit codes:
   0    the election is moved; with --guard: it was, and then this was told to stop, or the election was moved back

@@ -78,15 +78,18 @@ async fn keep_label(pods: Api<Pod>, pod: String, mut leads: watch::Receiver<bool
         let value = leads.borrow_and_update().then_some("true");
         // `null` takes it away.
         let patch = Patch::Merge(json!({"metadata": {"labels": {LABEL: value}}}));
-        match pods.patch_metadata(&pod, &PatchParams::default(), &patch).await {
+        let params = PatchParams::default();
+        let patched = pods.patch_metadata(&pod, &params, &patch);
+        // A connection that died in silence would keep the label that was for minutes.
+        let problem = match tokio::time::timeout(LAST_PATCH, patched).await {
             // Ended, and the last patch was of the last news.
-            Ok(_) if leads.changed().await.is_err() => return,
-            Ok(_) => {}
-            Err(error) => {
-                eprintln!("the label of {pod} is not as it should be: {error}");
-                tokio::time::sleep(PAUSE).await;
-            }
-        }
+            Ok(Ok(_)) if leads.changed().await.is_err() => return,
+            Ok(Ok(_)) => continue,
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => format!("no answer within {LAST_PATCH:?}"),
+        };
+        eprintln!("the label of {pod} is not as it should be: {problem}");
+        tokio::time::sleep(PAUSE).await;
     }
 }
 

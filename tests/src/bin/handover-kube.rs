@@ -90,12 +90,18 @@ fn measure(handovers: usize, failovers: usize) -> Result<(), Box<dyn std::error:
         running.map(|all| all.map(|one| one.join().unwrap_or_else(|_| Err("a panic".to_owned()))))
     });
     let [released, killed] = measured;
-    let print = |chains: [Measured; 4], figures: [Figure; 2]| -> Result<(), String> {
+    let mut together = 0;
+    let mut print = |chains: [Measured; 4], figures: [Figure; 2]| -> Result<(), String> {
         for (Contender { name, .. }, changes) in CONTENDERS.into_iter().zip(chains) {
             let changes = changes.map_err(|error| format!("{name}: {error}"))?;
             for (what, value) in figures {
                 println!("{}", row(&format!("{name}: {what}"), changes.iter().map(value)));
             }
+            let lost = changes.iter().filter(|change| change.release_lost).count();
+            if lost > 0 {
+                println!("  {name}: {lost} releases were lost, and the lease was waited out");
+            }
+            together += changes.iter().filter(|change| change.without_work <= 0.0).count();
         }
         Ok(())
     };
@@ -113,6 +119,9 @@ fn measure(handovers: usize, failovers: usize) -> Result<(), Box<dyn std::error:
             nobody,
         ],
     )?;
+    if together > 0 {
+        return Err(format!("two were at work at once, {together} times").into());
+    }
     Ok(())
 }
 
