@@ -26,7 +26,7 @@ use tokio::sync::watch;
 const LABEL: &str = "example.com/leader";
 /// Between a patch that failed and the next.
 const PAUSE: Duration = Duration::from_secs(1);
-/// How long the end of the program waits for the label to be gone.
+/// How long a patch may take; so long the end of the program waits for the label to be gone.
 const LAST_PATCH: Duration = Duration::from_secs(5);
 
 #[tokio::main]
