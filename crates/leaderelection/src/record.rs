@@ -71,7 +71,7 @@ impl LeaderElectionRecord {
     /// names the field and shows the value.
     pub fn from_json(json: &[u8]) -> Result<Self, RecordError> {
         serde_json::from_slice(json).map_err(|error| RecordError {
-            reason: error.to_string(),
+            reason: shortened(&error.to_string()),
         })
     }
 
@@ -81,6 +81,19 @@ impl LeaderElectionRecord {
         // values were JSON when they were read. Values that a user made up and that are not JSON are left out.
         serde_json::to_string(self).unwrap_or_default()
     }
+}
+
+/// For a log: serde repeats a string that stands where the record should, however long it is.
+fn shortened(reason: &str) -> String {
+    const HEAD: usize = 200;
+    const TAIL: usize = 120;
+    let length = reason.chars().count();
+    if length <= HEAD + TAIL {
+        return reason.to_owned();
+    }
+    let head: String = reason.chars().take(HEAD).collect();
+    let tail: String = reason.chars().skip(length - TAIL).collect();
+    format!("{head} … {tail}")
 }
 
 impl Serialize for LeaderElectionRecord {
