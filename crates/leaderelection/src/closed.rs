@@ -100,3 +100,35 @@ impl LeaderElectionRecord {
             .flatten()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What an older client has to take for a lease that is held for 68 years, and for one that was released. What the record had
+    /// besides stays.
+    #[test]
+    fn the_records_that_close_and_open_a_lock_are_these() {
+        let now = DateTime::from_timestamp(1_700_000_000, 999_000_000).unwrap();
+        let before = LeaderElectionRecord::from_json(
+            br#"{"holderIdentity":"a","leaseDurationSeconds":15,"acquireTime":"2020-01-01T00:00:00Z",
+                 "renewTime":"2020-01-01T00:00:01Z","leaderTransitions":7,"colour":"red"}"#,
+        )
+        .unwrap();
+        let json = |record: &LeaderElectionRecord| serde_json::to_string(record).unwrap();
+        let closed = Closed::MovedTo("leases:ns/job").record(Some(&before), now);
+        assert_eq!(
+            json(&closed),
+            r#"{"holderIdentity":"moved to leases:ns/job","leaseDurationSeconds":2147483647,"acquireTime":"2023-11-14T22:13:20Z","renewTime":"2023-11-14T22:13:20Z","leaderTransitions":7,"colour":"red"}"#
+        );
+        assert_eq!(
+            json(&opened(&closed, now)),
+            r#"{"holderIdentity":"","leaseDurationSeconds":1,"acquireTime":"2023-11-14T22:13:20Z","renewTime":"2023-11-14T22:13:20Z","leaderTransitions":7,"colour":"red"}"#
+        );
+        let first = Closed::NotBefore("etcd://h/k").record(None, now);
+        assert_eq!(
+            json(&first),
+            r#"{"holderIdentity":"not before etcd://h/k","leaseDurationSeconds":2147483647,"acquireTime":"2023-11-14T22:13:20Z","renewTime":"2023-11-14T22:13:20Z","leaderTransitions":0}"#
+        );
+    }
+}
