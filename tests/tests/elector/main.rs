@@ -15,6 +15,7 @@ mod doubles;
 mod faults;
 mod guard;
 mod moving;
+mod plan;
 mod run;
 mod settings;
 mod spawn;

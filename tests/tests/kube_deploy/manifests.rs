@@ -99,6 +99,36 @@ async fn each_is_taken_and_none_has_a_field_that_kubernetes_does_not_know() -> R
     Ok(())
 }
 
+/// `leaderelect plan` reckons as the comment does, with the pod's own durations.
+#[test]
+fn the_pod_has_the_time_that_leaderelect_plan_names() -> Result<(), Box<dyn Error>> {
+    let deployment = object("Deployment", "ns")?;
+    let pod = &deployment["spec"]["template"]["spec"];
+    let args = pod["containers"][0]["args"].as_array().ok_or("no arguments")?;
+    let durations: Vec<&str> = args
+        .iter()
+        .filter_map(Value::as_str)
+        .filter(|arg| {
+            let flag = arg.split('=').next().unwrap_or_default();
+            ["-duration", "-deadline", "-period", "-grace", "-timeout"]
+                .iter()
+                .any(|end| flag.ends_with(end))
+        })
+        .collect();
+    assert_eq!(durations.len(), 5, "{durations:?}");
+    let planned = Command::new(PROGRAM)
+        .args(["plan", "--output=json"])
+        .args(durations)
+        .output()?;
+    let planned: Value = serde_json::from_slice(&planned.stdout)?;
+    assert_eq!(
+        planned["terminationGracePeriodSeconds"],
+        pod["terminationGracePeriodSeconds"]
+    );
+    assert!(planned["terminationGracePeriodSeconds"].is_u64());
+    Ok(())
+}
+
 /// The worst that its comment reckons with, played by what would run in the pod: a command that heeds no SIGTERM, and an apiserver that
 /// no longer answers when it is time to release.
 #[test]
