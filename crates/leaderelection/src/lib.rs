@@ -76,6 +76,7 @@
 //! # Features
 //!
 //! * `clap`: `LeaderElectionFlags`, the flags `--leader-elect…` of Go's components for a parser of your own.
+//! * `metrics`: what happens in elections, through the [`metrics`](https://docs.rs/metrics) facade.
 //! * `mock`: `MockResourceLock`, for tests of code that takes a lock.
 //! * `unsound-variants`: deliberately broken variants of the machine, for the checks of this project alone.
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -100,8 +101,9 @@ pub use config::LeaderElectionFlags;
 pub use config::{ConfigError, ConfigProblem, LeaderElectionConfiguration, RESOURCE_LOCKS};
 pub use election::{ElectionEvent, LossReason, MissingRecord};
 pub use elector::{
-    ElectionError, ElectionHandle, Ended, Event, Events, LeaderElector, LeaderElectorBuilder, Leadership,
-    LeadershipLost, LeadershipView, Operation, TermEnd, Unhealthy,
+    ElectionError, ElectionHandle, ElectionObserver, Ended, Event, Events, LeaderElector,
+    LeaderElectorBuilder, Leadership, LeadershipLost, LeadershipView, NotReady, Operation, Readiness, Risk,
+    TermEnd, TimingAdvice, TimingVerdict, Unhealthy,
 };
 pub use identity::{EmptyIdentity, FencingToken, Identity, Version};
 #[cfg(feature = "mock")]

@@ -22,6 +22,10 @@ pub(crate) fn objects(namespace: &str) -> Result<Vec<Value>, Box<dyn Error>> {
     let mut objects = Vec::new();
     for file in std::fs::read_dir(folder)? {
         let path = file?.path();
+        if path.is_dir() {
+            // No objects of Kubernetes.
+            continue;
+        }
         assert_eq!(
             path.extension().and_then(|name| name.to_str()),
             Some("yaml"),
