@@ -9,6 +9,7 @@ use leaderelection::{LeaseTiming, MissingRecord, TimingError};
 use crate::duration;
 use crate::etcd_args::{EtcdAccess, EtcdArgs};
 use crate::lock_arg::LockArg;
+use crate::plan::PlanArgs;
 
 /// Leader election for any command.
 #[derive(Debug, Parser)]
@@ -23,6 +24,7 @@ pub(crate) enum Command {
     Demo(DemoArgs),
     Run(Box<RunArgs>),
     Move(Box<MoveArgs>),
+    Plan(PlanArgs),
     #[command(name = "__child", hide = true)]
     Child(ChildArgs),
     #[command(name = "__guard", hide = true)]
@@ -141,7 +143,7 @@ Standard output is COMMAND's alone. The log goes to standard error; RUST_LOG cho
 
 /// Go's three durations.
 #[derive(Debug, clap::Args)]
-struct LeaseArgs {
+pub(crate) struct LeaseArgs {
     /// How long others see the lease stand still before they take over
     #[arg(long, value_name = "DURATION", default_value = "15s", value_parser = duration::positive, allow_hyphen_values = true)]
     lease_duration: Duration,
@@ -156,7 +158,7 @@ struct LeaseArgs {
 }
 
 impl LeaseArgs {
-    fn timing(&self) -> Result<LeaseTiming, TimingError> {
+    pub(crate) fn timing(&self) -> Result<LeaseTiming, TimingError> {
         LeaseTiming::new(self.lease_duration, self.renew_deadline, self.retry_period)
     }
 }

@@ -7,7 +7,6 @@ pub(crate) use leaderelection_kube::EventRecorder as Recorder;
 #[cfg(not(feature = "kube"))]
 pub(crate) use std::convert::Infallible as Recorder;
 
-#[cfg(feature = "kube")]
 use std::time::Duration;
 
 use leaderelection::LeaderElector;
@@ -17,8 +16,7 @@ use leaderelection::LeaderElector;
 pub(crate) const COMPONENT: &str = "leaderelect";
 
 /// How long the end of the program may wait for the last Event, when the lease is released already.
-#[cfg(feature = "kube")]
-const LAST: Duration = Duration::from_secs(1);
+pub(crate) const LAST: Duration = Duration::from_secs(1);
 
 /// Events that are being written, if they are.
 pub(crate) struct Recording {

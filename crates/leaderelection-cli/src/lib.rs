@@ -7,6 +7,7 @@
 //! args.rs        what the command line says      duration.rs, lock_arg.rs, etcd_args.rs, events.rs: its values
 //! demo/          leaderelect demo
 //! run/           leaderelect run                 move_lock.rs: leaderelect move    log.rs: what both log
+//! plan/          leaderelect plan
 //! ```
 
 mod args;
@@ -17,6 +18,7 @@ mod events;
 mod lock_arg;
 mod log;
 mod move_lock;
+mod plan;
 mod run;
 
 use std::process::ExitCode;
@@ -37,6 +39,7 @@ pub fn main() -> ExitCode {
         Command::Demo(args) => demo::demo(&args),
         Command::Run(args) => run::run(*args),
         Command::Move(args) => move_lock::run(*args),
+        Command::Plan(args) => plan::run(&args),
         Command::Child(args) => run::child::become_command(&args),
         Command::Guard => run::guard::watch_over_group(),
     }

@@ -129,7 +129,8 @@ impl KubeConnection {
         Ok(EndpointsLock::on(self.clone(), reference))
     }
 
-    /// The lock that is named.
+    /// The lock that is named. A [`LockRef`] comes of a text, `leases:NAMESPACE/NAME`, or of a
+    /// [`LeaderElectionConfiguration`](leaderelection::LeaderElectionConfiguration) by `LockRef::try_from`.
     pub fn lock(&self, reference: &LockRef) -> Arc<dyn ResourceLock> {
         let (connection, reference) = (self.clone(), reference.clone());
         match reference.kind() {

@@ -31,6 +31,61 @@
 //! # }
 //! ```
 //!
+//! # From a configuration file and flags
+//!
+//! A file that serves a program in Go, and Go's flags `--leader-elect…`, of which those that are given override it (feature `clap`
+//! of `leaderelection`):
+//!
+//! ```no_run
+//! use std::path::PathBuf;
+//!
+//! use clap::Parser;
+//! use leaderelection::{Identity, LeaderElectionConfiguration, LeaderElectionFlags, LeaderElector};
+//! use leaderelection_kube::{KubeConnection, LockRef};
+//!
+//! #[derive(Parser)]
+//! struct Args {
+//!     #[arg(long)]
+//!     config: PathBuf,
+//!     #[command(flatten)]
+//!     leader_election: LeaderElectionFlags,
+//! }
+//!
+//! #[derive(serde::Deserialize)]
+//! #[serde(rename_all = "camelCase")]
+//! struct Config {
+//!     #[serde(default)]
+//!     leader_election: LeaderElectionConfiguration,
+//! }
+//!
+//! async fn work() {
+//!     // …
+//! }
+//!
+//! #[tokio::main(flavor = "current_thread")]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let args = Args::parse();
+//!     let config: Config = serde_saphyr::from_str(&std::fs::read_to_string(&args.config)?)?;
+//!     let mut config = args.leader_election.over(config.leader_election);
+//!     if config.resource_name.is_empty() {
+//!         config.resource_name = "my-controller".to_owned(); // a default of this program's own
+//!     }
+//!     if !config.leader_elect {
+//!         // There is one copy, or each may work: no lock, no elector.
+//!         work().await;
+//!         return Ok(());
+//!     }
+//!     config.validate().map_err(|error| error.under("leaderElection"))?; // all that is wrong, at once
+//!     let lock = KubeConnection::infer().await?.lock(&LockRef::try_from(&config)?);
+//!     LeaderElector::builder(lock, Identity::unique())
+//!         .timing(config.timing()?)
+//!         .build()?
+//!         .run(std::future::pending::<()>(), |_leadership| work())
+//!         .await?;
+//!     Ok(())
+//! }
+//! ```
+//!
 //! # Permissions
 //!
 //! Of the one object `get`, `patch` and `watch`; and `create`, which Kubernetes cannot restrict to a name. No `list`, no
@@ -100,6 +155,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod annotation;
+mod component;
 mod config;
 mod config_map;
 mod connection;

@@ -32,7 +32,7 @@ pub(crate) enum Kind {
     Endpoints,
 }
 
-const KINDS: [Kind; 3] = [Kind::Leases, Kind::ConfigMaps, Kind::Endpoints];
+pub(crate) const KINDS: [Kind; 3] = [Kind::Leases, Kind::ConfigMaps, Kind::Endpoints];
 
 impl LockRef {
     /// The lock on a Lease.
@@ -66,11 +66,16 @@ impl LockRef {
         if let Err(problem) = names::object(&name) {
             return Err(SetupError::BadName { name, problem });
         }
-        Ok(Self {
+        Ok(Self::checked(kind, namespace, name))
+    }
+
+    /// Of names that were found to be allowed.
+    pub(crate) fn checked(kind: Kind, namespace: String, name: String) -> Self {
+        Self {
             kind,
             namespace,
             name,
-        })
+        }
     }
 
     /// The namespace of the object.
@@ -89,7 +94,7 @@ impl LockRef {
 }
 
 impl Kind {
-    fn prefix(self) -> &'static str {
+    pub(crate) fn prefix(self) -> &'static str {
         match self {
             Self::Leases => "leases",
             Self::ConfigMaps => "configmaps",

@@ -60,6 +60,7 @@
 //! | [`LeaderElector`] | the async shell: [`run`](LeaderElector::run) with your work, or [`spawn`](LeaderElector::spawn) |
 //! | [`Leadership`] | the guard that work holds: valid by the clock at every question, with the fencing token |
 //! | [`LeaseTiming`] | the durations, validated, and what follows from them |
+//! | [`LeaderElectionConfiguration`] | the same and the lock's name in a configuration file, as Go's components have it |
 //! | [`LeaderElectionRecord`] | the record, as Go writes and reads it |
 //! | [`Move`] | a live election, moved from one lock to another |
 //! | [`Clock`] | the clocks of a candidate; [`PausedClock`] for tests |
@@ -74,6 +75,7 @@
 //!
 //! # Features
 //!
+//! * `clap`: `LeaderElectionFlags`, the flags `--leader-elect…` of Go's components for a parser of your own.
 //! * `metrics`: what happens in elections, through the [`metrics`](https://docs.rs/metrics) facade.
 //! * `mock`: `MockResourceLock`, for tests of code that takes a lock.
 //! * `unsound-variants`: deliberately broken variants of the machine, for the checks of this project alone.
@@ -81,6 +83,7 @@
 
 pub mod clock;
 mod closed;
+mod config;
 pub mod election;
 mod elector;
 mod identity;
@@ -93,6 +96,9 @@ mod timing;
 #[doc(inline)]
 pub use clock::{Clock, PausedClock, SystemClock};
 pub use closed::Closed;
+#[cfg(feature = "clap")]
+pub use config::LeaderElectionFlags;
+pub use config::{ConfigError, ConfigProblem, LeaderElectionConfiguration, RESOURCE_LOCKS};
 pub use election::{ElectionEvent, LossReason, MissingRecord};
 pub use elector::{
     ElectionError, ElectionHandle, ElectionObserver, Ended, Event, Events, LeaderElector,
@@ -110,4 +116,4 @@ pub use lock::{
 pub use moment::{Moment, MonoTime};
 pub use moving::{Move, MoveError};
 pub use record::{LeaderElectionRecord, RecordError};
-pub use timing::{LeaseTiming, TimingError};
+pub use timing::{GoLeader, LeaseTiming, TimingError};

@@ -10,7 +10,7 @@
 
 use std::time::Duration;
 
-use leaderelection::{LeaseTiming, TimingError};
+use leaderelection::{GoLeader, LeaseTiming, TimingError};
 use proptest::prelude::*;
 
 const fn s(seconds: u64) -> Duration {
@@ -149,6 +149,107 @@ fn the_worst_failover_counts_a_silent_watch_and_the_margin() {
         s(60 + 30),
         "D / 3 is longer than 3 P"
     );
+    let worst = LeaseTiming::new(ms(1_500), ms(1_000), ms(100))
+        .unwrap()
+        .worst_failover();
+    assert!(
+        worst.abs_diff(s(2 + 1)) < ms(1),
+        "a record says whole seconds, and S is of what is waited out: {worst:?}"
+    );
+}
+
+#[test]
+fn what_a_fail_over_takes_counts_the_lease_as_it_is_written() {
+    for (timing, typical, with_watch, without_watch) in [
+        (seconds(15, 10, 2), s(14), s(15), ms(17_400)),
+        (
+            seconds(15, 10, 2).with_rival_margin(s(2)).unwrap(),
+            s(16),
+            s(17),
+            ms(19_400),
+        ),
+        (
+            LeaseTiming::new(ms(1_500), ms(1_000), ms(100)).unwrap(),
+            ms(1_950),
+            s(2),
+            ms(2_120),
+        ),
+    ] {
+        assert_eq!(timing.typical_failover(), typical);
+        assert_eq!(timing.worst_failover_with_watch(), with_watch);
+        assert_eq!(timing.worst_failover_without_watch(), without_watch);
+    }
+    assert_eq!(seconds(15, 10, 2).worst_handover_without_watch(), ms(2_400));
+}
+
+#[test]
+fn what_is_sent_in_a_minute_is_by_the_retry_period() {
+    let timing = seconds(15, 10, 2);
+    assert_eq!(timing.renewals_per_minute(), 30.0);
+    assert!((timing.reads_per_minute_without_watch() - 27.27).abs() < 0.01);
+}
+
+/// `R − P − max(P, attempt timeout)`, or the period at which a call can first be lost; tests of the whole elector play it.
+#[test]
+fn the_longest_outage_survived_leaves_time_for_one_more_renewal() {
+    let with = |attempt_timeout| seconds(15, 10, 2).with_attempt_timeout(attempt_timeout).unwrap();
+    for (timing, outage) in [
+        (seconds(15, 10, 2), s(3)),
+        (with(s(2)), s(6)),
+        (with(ms(100)), s(6)),
+        (with(s(7)), s(2)),
+        (with(s(10)), s(0)),
+        (seconds(15, 10, 4), s(4)),
+        (seconds(15, 10, 8), s(0)),
+        (seconds(60, 40, 5), s(15)),
+    ] {
+        assert_eq!(timing.longest_outage_survived(), outage, "{timing:?}");
+    }
+}
+
+/// SAFETY 12 and 13: drain, stop grace, and the release.
+#[test]
+fn a_stop_takes_the_drain_the_grace_and_a_release() {
+    let timing = seconds(15, 10, 2).with_stop_grace(s(2)).unwrap();
+    assert_eq!(timing.longest_stop(), s(10 + 2 + 5));
+    let timing = timing.with_drain_timeout(s(60)).unwrap();
+    assert_eq!(timing.longest_stop(), s(60 + 2 + 5));
+}
+
+/// SAFETY 7: `P + R + D − L`, and a second more for what changes nothing; what is waited out anyway is not needed.
+#[test]
+fn the_margin_beside_go_is_what_its_leaders_lead_on_for() {
+    let go = GoLeader::default();
+    let quick = GoLeader {
+        retry_period: ms(300),
+        ..go
+    };
+    let odd = GoLeader {
+        lease_duration: ms(15_900),
+        ..go
+    };
+    let long = GoLeader {
+        lease_duration: s(60),
+        ..go
+    };
+    let timing = seconds(15, 10, 2);
+    for (timing, leader, needed) in [
+        (timing.clone(), go, s(2)),
+        (timing.clone(), quick, ms(1_300)),
+        (timing.clone(), odd, s(2)),
+        (timing.clone(), long, s(0)),
+        (seconds(16, 10, 2), go, s(1)),
+        (seconds(20, 10, 2), go, s(0)),
+        (seconds(5, 3, 1), go, s(2)),
+        (timing.with_rival_margin(s(7)).unwrap(), go, s(2)),
+        (LeaseTiming::new(ms(15_500), s(10), s(2)).unwrap(), go, s(1)),
+    ] {
+        assert_eq!(
+            timing.rival_margin_beside(&leader),
+            needed,
+            "{timing:?} {leader:?}"
+        );
+    }
 }
 
 /// The longest that a record can say is not too long for one.
@@ -220,6 +321,17 @@ proptest! {
             prop_assert!(timing.tolerated_clock_rate_ratio() >= 1.0);
             prop_assert!(Duration::from_secs(timing.written_seconds().unsigned_abs()) >= timing.lease_duration());
             prop_assert!(timing.worst_failover() > timing.lease_duration());
+            prop_assert!(timing.typical_failover() < timing.worst_failover_without_watch());
+            prop_assert!(timing.longest_outage_survived() < timing.renew_deadline());
+            prop_assert!(timing.longest_stop() > timing.drain_timeout());
+            let leader = GoLeader {
+                lease_duration: timing.lease_duration(),
+                renew_deadline: timing.renew_deadline(),
+                retry_period: timing.retry_period(),
+                slowest_response: nanos(grace),
+            };
+            let margin = timing.rival_margin_beside(&leader);
+            prop_assert!(margin.is_zero() || margin < leader.leads_on());
         }
     }
 }

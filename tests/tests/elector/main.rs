@@ -18,6 +18,7 @@ mod metrics;
 mod moving;
 mod observing;
 mod panics;
+mod plan;
 mod run;
 mod settings;
 mod slowing;

@@ -22,6 +22,10 @@ pub(crate) fn objects(namespace: &str) -> Result<Vec<Value>, Box<dyn Error>> {
     let mut objects = Vec::new();
     for file in std::fs::read_dir(folder)? {
         let path = file?.path();
+        if path.is_dir() {
+            // No objects of Kubernetes.
+            continue;
+        }
         assert_eq!(
             path.extension().and_then(|name| name.to_str()),
             Some("yaml"),
@@ -96,6 +100,36 @@ async fn each_is_taken_and_none_has_a_field_that_kubernetes_does_not_know() -> R
         let refused = try_out(&door, &wrong, &namespace).await.err().ok_or("taken")?;
         assert_eq!(code(&refused), Some(StatusCode::BAD_REQUEST), "{refused}");
     }
+    Ok(())
+}
+
+/// `leaderelect plan` reckons as the comment does, with the pod's own durations.
+#[test]
+fn the_pod_has_the_time_that_leaderelect_plan_names() -> Result<(), Box<dyn Error>> {
+    let deployment = object("Deployment", "ns")?;
+    let pod = &deployment["spec"]["template"]["spec"];
+    let args = pod["containers"][0]["args"].as_array().ok_or("no arguments")?;
+    let durations: Vec<&str> = args
+        .iter()
+        .filter_map(Value::as_str)
+        .filter(|arg| {
+            let flag = arg.split('=').next().unwrap_or_default();
+            ["-duration", "-deadline", "-period", "-grace", "-timeout"]
+                .iter()
+                .any(|end| flag.ends_with(end))
+        })
+        .collect();
+    assert_eq!(durations.len(), 5, "{durations:?}");
+    let planned = Command::new(PROGRAM)
+        .args(["plan", "--output=json"])
+        .args(durations)
+        .output()?;
+    let planned: Value = serde_json::from_slice(&planned.stdout)?;
+    assert_eq!(
+        planned["terminationGracePeriodSeconds"],
+        pod["terminationGracePeriodSeconds"]
+    );
+    assert!(planned["terminationGracePeriodSeconds"].is_u64());
     Ok(())
 }
 

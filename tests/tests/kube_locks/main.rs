@@ -1,6 +1,7 @@
 //! What the kinds of objects have in common, on a real kube-apiserver: what stays on an object, what one is made with, and
-//! whom a lock needs leave from. And what is a Lease's own. The Endpoints lock in depth is `kube_endpoints`.
+//! whom a lock needs leave from, and a lock by a configuration file. And what is a Lease's own. The Endpoints lock in depth is `kube_endpoints`.
 
+mod configured;
 mod lease;
 mod objects;
 mod permissions;

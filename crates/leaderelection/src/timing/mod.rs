@@ -1,6 +1,12 @@
 //! The durations of an election, validated, and what follows from them.
 
+mod error;
+mod follows;
+
 use std::time::Duration;
+
+pub use self::error::TimingError;
+pub use self::follows::GoLeader;
 
 /// Durations that keep the election safe and alive, checked when they are set.
 ///
@@ -39,70 +45,6 @@ pub struct LeaseTiming {
     attempt_timeout: Option<Duration>,
     rival_margin: Duration,
     expected_candidates: u32,
-}
-
-/// Durations that would make the election unsafe or dead. Each error carries the numbers.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum TimingError {
-    /// A duration that must be positive is zero.
-    #[error("{name} must be greater than 0")]
-    Zero {
-        /// Which one.
-        name: &'static str,
-    },
-    /// A duration is longer than a record can say.
-    #[error("{name} {value:?} must be at most {limit:?}")]
-    TooLong {
-        /// Which one.
-        name: &'static str,
-        /// What was given.
-        value: Duration,
-        /// The longest that a record's 32-bit seconds can say.
-        limit: Duration,
-    },
-    /// Go's rule: a leader must stop before others may start.
-    #[error("lease_duration {lease_duration:?} must be greater than renew_deadline {renew_deadline:?}")]
-    LeaseNotAboveRenewDeadline {
-        /// L.
-        lease_duration: Duration,
-        /// R.
-        renew_deadline: Duration,
-    },
-    /// Go's rule: there must be time for more than one try.
-    #[error(
-        "renew_deadline {renew_deadline:?} must be greater than retry_period {retry_period:?} x 1.2 = {least:?}"
-    )]
-    RenewDeadlineTooShort {
-        /// R.
-        renew_deadline: Duration,
-        /// P.
-        retry_period: Duration,
-        /// 1.2 P.
-        least: Duration,
-    },
-    /// The theorem's rule for clocks of equal rate (SAFETY): the work must be gone before others may start.
-    #[error(
-        "lease_duration {lease_duration:?} must be at least renew_deadline {renew_deadline:?} + stop_grace {stop_grace:?} = {least:?}"
-    )]
-    StopGraceTooLong {
-        /// L.
-        lease_duration: Duration,
-        /// R.
-        renew_deadline: Duration,
-        /// σ.
-        stop_grace: Duration,
-        /// R + σ.
-        least: Duration,
-    },
-    /// A call may not take longer than the lease that it is to renew.
-    #[error("attempt_timeout {attempt_timeout:?} must be at most renew_deadline {renew_deadline:?}")]
-    AttemptTimeoutTooLong {
-        /// What was given.
-        attempt_timeout: Duration,
-        /// R.
-        renew_deadline: Duration,
-    },
 }
 
 /// The record's seconds are 32 bits in a Kubernetes Lease.
@@ -217,69 +159,92 @@ impl LeaseTiming {
     }
 
     fn validated(self) -> Result<Self, TimingError> {
+        match self.problems().into_iter().next() {
+            Some(problem) => Err(problem),
+            None => Ok(self),
+        }
+    }
+
+    /// All that is wrong with Go's three.
+    pub(crate) fn problems_of(
+        lease_duration: Duration,
+        renew_deadline: Duration,
+        retry_period: Duration,
+    ) -> Vec<TimingError> {
+        Self {
+            lease_duration,
+            renew_deadline,
+            retry_period,
+            ..Self::default()
+        }
+        .problems()
+    }
+
+    /// All that is wrong. What has a rule of its own against it is compared with nothing else.
+    fn problems(&self) -> Vec<TimingError> {
         let Self {
             lease_duration,
             renew_deadline,
             retry_period,
             stop_grace,
+            rival_margin,
             ..
-        } = self;
-        let attempt_timeout = self.attempt_timeout();
-        let positive = [
-            ("lease_duration", lease_duration),
-            ("renew_deadline", renew_deadline),
-            ("retry_period", retry_period),
-            ("attempt_timeout", attempt_timeout),
+        } = *self;
+        let (attempt_timeout, drain_timeout) = (self.attempt_timeout(), self.drain_timeout());
+        let least_deadline = retry_period.saturating_mul(6) / 5;
+        let least_lease = renew_deadline.saturating_add(stop_grace);
+        let alone = [
+            ("lease_duration", lease_duration, true),
+            ("renew_deadline", renew_deadline, true),
+            ("retry_period", retry_period, true),
+            ("attempt_timeout", attempt_timeout, self.attempt_timeout.is_some()),
+            ("stop_grace", stop_grace, false),
+            ("drain_timeout", drain_timeout, false),
+            ("rival_margin", rival_margin, false),
         ];
-        for (name, value) in positive {
-            if value.is_zero() {
-                return Err(TimingError::Zero { name });
+        let mut problems = Vec::new();
+        for (name, value, positive) in alone {
+            if positive && value.is_zero() {
+                problems.push(TimingError::Zero { name });
             }
-        }
-        let others = [
-            ("stop_grace", stop_grace),
-            ("drain_timeout", self.drain_timeout()),
-            ("rival_margin", self.rival_margin),
-        ];
-        for (name, value) in positive.into_iter().chain(others) {
             if value > LONGEST {
-                return Err(TimingError::TooLong {
+                problems.push(TimingError::TooLong {
                     name,
                     value,
                     limit: LONGEST,
                 });
             }
         }
-        if lease_duration <= renew_deadline {
-            return Err(TimingError::LeaseNotAboveRenewDeadline {
-                lease_duration,
-                renew_deadline,
-            });
+        let sound = |values: &[Duration]| values.iter().all(|value| !value.is_zero() && *value <= LONGEST);
+        if sound(&[lease_duration, renew_deadline]) {
+            if lease_duration <= renew_deadline {
+                problems.push(TimingError::LeaseNotAboveRenewDeadline {
+                    lease_duration,
+                    renew_deadline,
+                });
+            } else if stop_grace <= LONGEST && lease_duration < least_lease {
+                problems.push(TimingError::StopGraceTooLong {
+                    lease_duration,
+                    renew_deadline,
+                    stop_grace,
+                    least: least_lease,
+                });
+            }
         }
-        let least = retry_period * 6 / 5;
-        if renew_deadline <= least {
-            return Err(TimingError::RenewDeadlineTooShort {
+        if sound(&[renew_deadline, retry_period]) && renew_deadline <= least_deadline {
+            problems.push(TimingError::RenewDeadlineTooShort {
                 renew_deadline,
                 retry_period,
-                least,
+                least: least_deadline,
             });
         }
-        let least = renew_deadline + stop_grace;
-        if lease_duration < least {
-            return Err(TimingError::StopGraceTooLong {
-                lease_duration,
-                renew_deadline,
-                stop_grace,
-                least,
-            });
-        }
-        if attempt_timeout > renew_deadline {
-            return Err(TimingError::AttemptTimeoutTooLong {
+        if sound(&[renew_deadline, attempt_timeout]) && attempt_timeout > renew_deadline {
+            problems.push(TimingError::AttemptTimeoutTooLong {
                 attempt_timeout,
                 renew_deadline,
             });
         }
-        Ok(self)
+        problems
     }
 
     /// L: how long a candidate sees a record stand still before it takes over.
@@ -320,66 +285,5 @@ impl LeaseTiming {
     /// About how many candidates share the lock; at least 1.
     pub fn expected_candidates(&self) -> u32 {
         self.expected_candidates.max(1)
-    }
-
-    /// The largest ratio between the rates of two candidates' clocks at which two leaders never overlap:
-    /// `L / (R + σ)`. It is exact: at any larger ratio a schedule with two leaders exists (the theorem of SAFETY).
-    pub fn tolerated_clock_rate_ratio(&self) -> f64 {
-        self.tolerated_clock_rate_ratio_beside(self.lease_duration)
-    }
-
-    /// The same bound beside candidates who wait for their own lease, whatever this record declares, as Go's to 0.26 and
-    /// Java's, Python's and C#'s do: `their L / (R + σ)`. Below 1 they take over a live leader of this timing even where all
-    /// clocks run alike.
-    ///
-    /// So new durations are rolled out in this order: raise L everywhere, then R; lower R everywhere, then L (SAFETY 24).
-    ///
-    /// ```
-    /// use std::time::Duration;
-    /// use leaderelection::LeaseTiming;
-    ///
-    /// let longer = LeaseTiming::new(Duration::from_secs(60), Duration::from_secs(40), Duration::from_secs(5))?;
-    /// let old_lease = Duration::from_secs(15);
-    /// assert!(longer.tolerated_clock_rate_ratio_beside(old_lease) < 1.0); // not at once: first 60 / 10, then 60 / 40
-    /// # Ok::<(), leaderelection::TimingError>(())
-    /// ```
-    pub fn tolerated_clock_rate_ratio_beside(&self, their_lease_duration: Duration) -> f64 {
-        their_lease_duration.as_secs_f64() / (self.renew_deadline + self.stop_grace).as_secs_f64()
-    }
-
-    /// The longest that a crashed leader of the same timing is outlived, on a healthy network, from its last renewal's
-    /// receipt until a successor's write is sent: the lease as it is written, the margin, and 1.5 `S` for a watch that
-    /// has silently lost the last change (SAFETY 20). With a watch that works it is the lease and the margin alone.
-    pub fn worst_failover(&self) -> Duration {
-        let waited = self.waited_out(0);
-        waited.max(self.waited_out(self.written_seconds())) + self.silence(waited) * 3 / 2
-    }
-
-    /// L as a record can say it: whole seconds, rounded up, so that no lease is written shorter than it is held
-    /// (SAFETY 7).
-    pub fn written_seconds(&self) -> i64 {
-        let whole = self.lease_duration.as_secs() + u64::from(self.lease_duration.subsec_nanos() > 0);
-        i64::try_from(whole).unwrap_or(i64::MAX)
-    }
-
-    /// For how long a record that declares `declared_seconds` is waited out: the longer of it and one's own L, and the
-    /// margin (SAFETY 7).
-    pub(crate) fn waited_out(&self, declared_seconds: i64) -> Duration {
-        let declared = Duration::from_secs(u64::try_from(declared_seconds).unwrap_or(0));
-        self.lease_duration
-            .max(declared)
-            .saturating_add(self.rival_margin)
-    }
-
-    /// After how long without anything new a read verifies the watch: `S` of SAFETY 20. Whoever waits for years, as behind a
-    /// closed lock, is told early when it opens, and must not miss that for years because one watch fell silent.
-    pub(crate) fn silence(&self, waited_out: Duration) -> Duration {
-        const ABSURD: Duration = Duration::from_secs(24 * 60 * 60);
-        const SOON: Duration = Duration::from_secs(180);
-        let waited_out = match waited_out > ABSURD {
-            true => self.waited_out(0).max(SOON),
-            false => waited_out,
-        };
-        (waited_out / 3).max((self.retry_period * 3).min(waited_out / 3 * 2))
     }
 }
