@@ -9,6 +9,7 @@ use leaderelection::{LeaseTiming, MissingRecord, TimingError};
 use crate::duration;
 use crate::etcd_args::{EtcdAccess, EtcdArgs};
 use crate::lock_arg::LockArg;
+use crate::status::StatusArgs;
 
 /// Leader election for any command.
 #[derive(Debug, Parser)]
@@ -23,6 +24,7 @@ pub(crate) enum Command {
     Demo(DemoArgs),
     Run(Box<RunArgs>),
     Move(Box<MoveArgs>),
+    Status(Box<StatusArgs>),
     #[command(name = "__child", hide = true)]
     Child(ChildArgs),
     #[command(name = "__guard", hide = true)]

@@ -7,6 +7,7 @@
 //! args.rs        what the command line says      duration.rs, lock_arg.rs, etcd_args.rs, events.rs: its values
 //! demo/          leaderelect demo
 //! run/           leaderelect run                 move_lock.rs: leaderelect move    log.rs: what both log
+//! status/        leaderelect status
 //! ```
 
 mod args;
@@ -18,6 +19,7 @@ mod lock_arg;
 mod log;
 mod move_lock;
 mod run;
+mod status;
 
 use std::process::ExitCode;
 
@@ -37,6 +39,7 @@ pub fn main() -> ExitCode {
         Command::Demo(args) => demo::demo(&args),
         Command::Run(args) => run::run(*args),
         Command::Move(args) => move_lock::run(*args),
+        Command::Status(args) => status::run(*args),
         Command::Child(args) => run::child::become_command(&args),
         Command::Guard => run::guard::watch_over_group(),
     }
