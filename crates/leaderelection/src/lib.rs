@@ -74,6 +74,7 @@
 //!
 //! # Features
 //!
+//! * `metrics`: what happens in elections, through the [`metrics`](https://docs.rs/metrics) facade.
 //! * `mock`: `MockResourceLock`, for tests of code that takes a lock.
 //! * `unsound-variants`: deliberately broken variants of the machine, for the checks of this project alone.
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -94,8 +95,9 @@ pub use clock::{Clock, PausedClock, SystemClock};
 pub use closed::Closed;
 pub use election::{ElectionEvent, LossReason, MissingRecord};
 pub use elector::{
-    ElectionError, ElectionHandle, Ended, Event, Events, LeaderElector, LeaderElectorBuilder, Leadership,
-    LeadershipLost, LeadershipView, Operation, TermEnd, Unhealthy,
+    ElectionError, ElectionHandle, ElectionObserver, Ended, Event, Events, LeaderElector,
+    LeaderElectorBuilder, Leadership, LeadershipLost, LeadershipView, NotReady, Operation, Readiness, Risk,
+    TermEnd, TimingAdvice, TimingVerdict, Unhealthy,
 };
 pub use identity::{EmptyIdentity, FencingToken, Identity, Version};
 #[cfg(feature = "mock")]

@@ -11,6 +11,8 @@
 
 #[path = "../src/elector/leadership.rs"]
 mod leadership;
+#[path = "../src/elector/term.rs"]
+mod term;
 #[path = "../src/elector/validity.rs"]
 mod validity;
 
@@ -79,14 +81,14 @@ mod moment {
 use std::future::pending;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use driver::Command;
 use leaderelection::{Clock, FencingToken, LossReason, MonoTime};
-use leadership::{Leadership, Term};
+use leadership::Leadership;
 use shuttle::{check_dfs, future, thread};
+use term::{Term, TermTimes};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 const fn at(nanos: i64) -> MonoTime {
@@ -123,7 +125,7 @@ fn leading() -> (Leadership, Arc<TestClock>, UnboundedReceiver<Command>) {
     let (commands, told) = unbounded_channel();
     let on: Arc<dyn Clock> = Arc::<TestClock>::clone(&clock);
     let token = FencingToken::new(1);
-    let term = Term::new(on, token, 1, at(10), Duration::ZERO, Duration::ZERO);
+    let term = Term::new(on, token, 1, at(10), TermTimes::default());
     (Leadership::new(Arc::new(term), commands), clock, told)
 }
 

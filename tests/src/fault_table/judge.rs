@@ -88,13 +88,12 @@ fn essence(line: &str, names: &[(&str, &str)]) -> Option<String> {
     let (before, rest) = said.split_once("lock=\"")?;
     let (_, after) = rest.split_once('"')?;
     let after = after.trim();
-    // How much is left of a lease differs from run to run.
-    let after = after.split(" remaining=").next().unwrap_or(after);
-    let after = if after.starts_with("remaining=") {
-        ""
-    } else {
-        after
-    };
+    // How long something took, and how much is left of a lease, differs from run to run; these stand at the end.
+    let said = [" took=", " unrenewed_for=", " remaining="];
+    let padded = format!(" {after}");
+    let end = said.iter().filter_map(|field| padded.find(field)).min();
+    let after = padded.get(..end.unwrap_or(padded.len())).unwrap_or_default();
+    let after = after.trim();
     Some(format!("{} {after}", before.trim()).trim().to_owned())
 }
 
@@ -254,12 +253,12 @@ mod tests {
     fn a_warning_is_cut_to_what_it_says() {
         let names = [("https://127.0.0.1:1", "APISERVER")];
         let essence = |line: &str| essence(line, &names);
-        let failed = r#"2026-01-01T00:00:00Z  WARN failed; it is tried again lock="leases n/job" operation=renew error=unavailable: https://127.0.0.1:1 remaining=Some(2s)"#;
+        let failed = r#"2026-01-01T00:00:00Z  WARN failed; it is tried again lock="leases n/job" operation=renew error=unavailable: https://127.0.0.1:1 took=Some(1s) remaining=Some(2s)"#;
         assert_eq!(
             essence(failed).as_deref(),
             Some("failed; it is tried again operation=renew error=unavailable: APISERVER")
         );
-        let risk = r#"2026-01-01T00:00:00Z  WARN renewals fail lock="l" remaining=2s"#;
+        let risk = r#"2026-01-01T00:00:00Z  WARN renewals fail lock="l" unrenewed_for=4s remaining=2s"#;
         assert_eq!(essence(risk).as_deref(), Some("renewals fail"));
         assert_eq!(essence(r#"2026-01-01T00:00:00Z  INFO x lock="l""#), None);
     }

@@ -79,6 +79,7 @@ async fn no_failure_of_a_lock_ends_an_election() {
                     operation: Operation::Get,
                     error,
                     remaining,
+                    ..
                 } => {
                     assert_eq!((error.kind(), remaining), (kind, None));
                     assert!(error.to_string().contains("get of bad://lock refused"), "{error}");

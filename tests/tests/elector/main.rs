@@ -14,11 +14,16 @@ mod calls;
 mod doubles;
 mod faults;
 mod guard;
+mod metrics;
 mod moving;
+mod observing;
+mod panics;
 mod run;
 mod settings;
+mod slowing;
 mod spawn;
 mod stage;
+mod story;
 
 use std::time::Duration;
 

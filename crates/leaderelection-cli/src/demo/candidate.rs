@@ -175,7 +175,9 @@ impl Life {
 
     fn pass_on(&self, event: Event) {
         match event {
-            Event::AtRisk { remaining } => self.tell(What::AtRisk { remaining }),
+            Event::AtRisk(risk) => self.tell(What::AtRisk {
+                remaining: risk.remaining,
+            }),
             Event::Lost { reason, .. } => self.tell(What::Lost(reason)),
             Event::Draining { .. } => self.tell(What::Finishing),
             Event::Noticed(ElectionEvent::Released) => self.tell(What::Released),

@@ -33,6 +33,7 @@ impl Election {
         };
         takeable_at
             .max(self.campaign_at)
+            .max(self.away_until)
             .max(self.write_at)
             .max(self.cas_busy_until)
     }

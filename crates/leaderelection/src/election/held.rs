@@ -57,7 +57,7 @@ pub(super) enum Work {
 
 /// From the send of a success to the moment at which renewals count as failing: a period later one was due, and a
 /// quarter of what then remains has passed. 4 s at 10 s / 2 s.
-fn at_risk_after(config: &ElectionConfig) -> Duration {
+pub(crate) fn at_risk_after(config: &ElectionConfig) -> Duration {
     let (deadline, period) = (config.timing.renew_deadline(), config.timing.retry_period());
     period + (deadline - period) / 4
 }

@@ -64,6 +64,8 @@ pub enum Input {
     Stop,
     /// The user wants somebody else to lead.
     StepDown,
+    /// Not to campaign for so long: the work has failed, and others may have more luck with it. What is held is not given up.
+    StayAway(Duration),
 }
 
 /// What is to be done. Taken from [`Election::poll`](super::Election::poll).

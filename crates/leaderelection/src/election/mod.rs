@@ -79,6 +79,7 @@ use crate::moment::{Moment, MonoTime};
 use crate::record::LeaderElectionRecord;
 use crate::timing::LeaseTiming;
 
+pub(crate) use self::held::at_risk_after;
 pub use self::io::{Attempt, ElectionEvent, Input, LossReason, Output, Purpose, Read, TermChange};
 pub use self::normalise::Shift;
 #[cfg(feature = "unsound-variants")]
@@ -172,6 +173,8 @@ pub struct Election {
     written: Option<compose::Written>,
     /// Before which this candidate does not campaign (SAFETY 14, SAFETY 22).
     campaign_at: MonoTime,
+    /// Before which it does not either, whoever holds meanwhile: its work has failed.
+    away_until: MonoTime,
     /// Before which the next swap is not sent: P after the last one.
     write_at: MonoTime,
     /// Until when the last swap is waited for before another is sent.
@@ -196,6 +199,7 @@ impl Election {
             release_tried: false,
             written: None,
             campaign_at: MonoTime::PAST,
+            away_until: MonoTime::PAST,
             write_at: MonoTime::PAST,
             cas_busy_until: MonoTime::PAST,
             round_trip: Duration::ZERO,
@@ -231,6 +235,7 @@ impl Election {
             Input::WorkEnded => self.work_ended(now),
             Input::Stop => self.stop(now),
             Input::StepDown => self.step_down(now),
+            Input::StayAway(for_long) => self.away_until = self.away_until.max(now.mono.after(for_long)),
         }
         self.drain(now);
         self.advance_term(now);
@@ -266,6 +271,11 @@ impl Election {
     /// Whether work may be running by this election's knowledge: from a term's start until the work has ended.
     pub fn is_at_work(&self) -> bool {
         self.work != Work::None
+    }
+
+    /// From when on this candidate may take the lock, as far as it knows: that of the record it would replace.
+    pub(crate) fn takeable_at(&self) -> MonoTime {
+        self.seen.takeable_at
     }
 
     /// What this candidate writes as the holder.

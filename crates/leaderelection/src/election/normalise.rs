@@ -179,6 +179,7 @@ impl Election {
         let reading = &mut self.reading;
         for time in [
             &mut self.campaign_at,
+            &mut self.away_until,
             &mut self.write_at,
             &mut self.cas_busy_until,
             &mut reading.watch_at,

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::sync::broadcast;
 
 use super::event::{EVENTS_KEPT, TermEnd};
+use super::panics::AgainAfterPanic;
 use super::{ElectionError, LeaderElector};
 use crate::clock::{Clock, SystemClock};
 use crate::election::{ElectionConfig, MissingRecord};
@@ -30,6 +31,8 @@ pub struct LeaderElectorBuilder {
     clock: Arc<dyn Clock>,
     on_stopped: Option<OnStopped>,
     on_new_leader: Option<OnNewLeader>,
+    name: Option<String>,
+    again_after_panic: Option<AgainAfterPanic>,
     #[cfg(feature = "unsound-variants")]
     variant: Option<crate::election::Variant>,
 }
@@ -46,6 +49,8 @@ impl LeaderElectorBuilder {
             clock: Arc::new(SystemClock),
             on_stopped: None,
             on_new_leader: None,
+            name: None,
+            again_after_panic: None,
             #[cfg(feature = "unsound-variants")]
             variant: None,
         }
@@ -107,6 +112,25 @@ impl LeaderElectorBuilder {
         self
     }
 
+    /// What the election is called in metrics, as the label `name`: Go's `LeaderElectionConfig.Name`. Unless set, the lock's own
+    /// description.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// After a panic of the work, campaigns again. Unless this is chosen, a panic ends the election
+    /// ([`WorkPanicked`](ElectionError::WorkPanicked)): what panics for one candidate may panic for the next, and only a person
+    /// knows whether trying again is harmless.
+    ///
+    /// Either way the lease is released first, so that another may take it at once. This candidate then stays away for `first`, and
+    /// for at least P; after each further panic in a row for twice as long, up to `most`. Work that lasted longer than `most`, or
+    /// ended otherwise, ends the row. The panic is told as [`TermEnd::Panicked`] and logged as an error.
+    pub fn campaign_again_after_panic(mut self, first: Duration, most: Duration) -> Self {
+        self.again_after_panic = Some(AgainAfterPanic { first, most });
+        self
+    }
+
     /// Makes the elector.
     ///
     /// # Errors
@@ -125,6 +149,9 @@ impl LeaderElectorBuilder {
             ..ElectionConfig::new(identity)
         };
         Ok(LeaderElector {
+            name: self.name.unwrap_or_else(|| self.lock.describe()),
+            again_after_panic: self.again_after_panic,
+            place: Arc::default(),
             lock: self.lock,
             config,
             clock: self.clock,

@@ -12,20 +12,26 @@
 //! A call that takes long is not given up when the next one is sent: its late answer still tells something (SAFETY 9). An
 //! answer that comes with the deadline is taken, always, so that a run on paused time depends on nothing else.
 
-use std::future;
-use std::panic::AssertUnwindSafe;
+use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_core::future::BoxFuture;
+use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use futures_util::{FutureExt, StreamExt};
 use tokio::sync::mpsc;
 
+use super::calls::{caught, unanswered};
 use super::event::{Event, Operation, TermEnd};
-use super::leadership::{Leadership, Term};
+use super::leadership::{Leadership, Risk};
+use super::panics::{AfterWork, AgainAfterPanic, Panics};
 use super::shared::Shared;
-use crate::election::{Attempt, Election, ElectionConfig, Input, LossReason, Output, Read, TermChange};
-use crate::lock::{LockError, LockErrorKind, Observation, ObservationStream, ResourceLock, Swap};
+use super::term::{Term, TermTimes};
+use super::watching::{Watch, WatchEvent, next_of};
+use crate::election::{
+    Attempt, Election, ElectionConfig, Input, LossReason, Output, Purpose, Read, TermChange, at_risk_after,
+};
+use crate::lock::{LockError, LockErrorKind, Observation, ResourceLock, Swap};
 use crate::moment::MonoTime;
 
 /// What the user, or the end of the work, tells the driver.
@@ -42,12 +48,6 @@ enum Answer {
     Cas(Attempt, Result<Swap, LockError>),
 }
 
-enum Watch {
-    Closed,
-    Opening(BoxFuture<'static, Result<Option<ObservationStream>, LockError>>),
-    Open(ObservationStream),
-}
-
 pub(super) struct Driver {
     lock: Arc<dyn ResourceLock>,
     config: ElectionConfig,
@@ -56,14 +56,21 @@ pub(super) struct Driver {
     commands: mpsc::UnboundedReceiver<Command>,
     calls: FuturesUnordered<BoxFuture<'static, Answer>>,
     watch: Watch,
-    term: Option<Arc<Term>>,
+    /// Whether a watch was opened before.
+    watched: bool,
+    term: Option<(Arc<Term>, MonoTime)>,
+    panics: Panics,
+    /// What is to be told to the machine next.
+    queued: VecDeque<Input>,
+    /// When this candidate could take the lock that it is about to take, as far as it knew.
+    takeable_at: MonoTime,
 }
 
 /// When the driver is dropped before its end, because its runtime is shut down or something panicked, whoever waits
 /// learns it, and no guard stays valid.
 impl Drop for Driver {
     fn drop(&mut self) {
-        if let Some(term) = self.term.take() {
+        if let Some((term, _)) = self.term.take() {
             term.set_lost(LossReason::ElectorGone, self.shared.clock().mono());
             term.set_dropped();
         }
@@ -77,16 +84,21 @@ impl Driver {
         config: ElectionConfig,
         shared: Arc<Shared>,
         commands: mpsc::UnboundedReceiver<Command>,
+        again: Option<AgainAfterPanic>,
     ) -> Self {
         Self {
             lock,
             election: Election::new(config.clone()),
             config,
+            takeable_at: shared.clock().mono(),
             shared,
             commands,
             calls: FuturesUnordered::new(),
             watch: Watch::Closed,
+            watched: false,
             term: None,
+            panics: Panics::new(again),
+            queued: VecDeque::new(),
         }
     }
 
@@ -105,7 +117,12 @@ impl Driver {
                     output => self.carry_out(output),
                 }
             };
-            input = self.next(deadline).await;
+            #[cfg(feature = "metrics")]
+            self.shared.refresh_metrics();
+            input = match self.queued.pop_front() {
+                Some(queued) => queued,
+                None => self.next(deadline).await,
+            };
         }
     }
 
@@ -129,7 +146,12 @@ impl Driver {
     fn carry_out(&mut self, output: Output) {
         match output {
             Output::Get(read) => self.get(read),
-            Output::Cas(attempt) => self.swap(attempt),
+            Output::Cas(attempt) => {
+                if matches!(attempt.purpose, Purpose::Acquire | Purpose::Claim) {
+                    self.takeable_at = self.election.takeable_at().max(self.takeable_at);
+                }
+                self.swap(attempt);
+            }
             Output::RestartWatch => self.open_watch(),
             Output::Term(change) => self.term_changed(change),
             Output::Event(event) => self.shared.noticed(event),
@@ -166,65 +188,81 @@ impl Driver {
 
     fn open_watch(&mut self) {
         let (lock, clock) = (Arc::clone(&self.lock), Arc::clone(self.shared.clock()));
-        let until = clock.mono().after(self.config.timing.attempt_timeout());
-        self.watch = Watch::Opening(Box::pin(async move {
+        let now = clock.mono();
+        let until = now.after(self.config.timing.attempt_timeout());
+        if std::mem::replace(&mut self.watched, true) {
+            self.shared.telemetry().watch_restarted();
+        }
+        let opening = Box::pin(async move {
             tokio::select! {
                 biased;
                 result = caught(lock.watch()) => result,
                 () = clock.sleep_until(until) => Err(unanswered(&*lock)),
             }
-        }));
+        });
+        self.watch = Watch::Opening(now, opening);
     }
 
     fn answered(&mut self, answer: Answer) -> Input {
+        let now = self.shared.clock().mono();
         match answer {
             Answer::Get(read, Ok(observation)) => {
-                self.shared.answered(Operation::Get);
+                self.heard(now, Operation::Get);
                 Input::Read { read, observation }
             }
             Answer::Get(read, Err(error)) => {
-                let (kind, retry_after) = self.failed(Operation::Get, error);
+                let (kind, retry_after) =
+                    self.failed(Operation::Get, error, Some(now.since(read.sent)), None);
                 Input::ReadFailed {
                     read,
                     kind,
                     retry_after,
                 }
             }
-            Answer::Cas(attempt, Ok(swap)) => {
-                self.shared.answered(Operation::CompareAndSwap);
-                Input::Swapped { attempt, swap }
-            }
-            Answer::Cas(attempt, Err(error)) => {
-                let (kind, retry_after) = self.failed(Operation::CompareAndSwap, error);
-                Input::SwapFailed {
-                    attempt,
-                    kind,
-                    retry_after,
+            Answer::Cas(attempt, result) => {
+                self.shared.telemetry().swapped(now, &attempt, &result);
+                match result {
+                    Ok(swap) => {
+                        self.heard(now, Operation::CompareAndSwap);
+                        Input::Swapped { attempt, swap }
+                    }
+                    Err(error) => {
+                        let took = now.since(attempt.sent);
+                        let (kind, retry_after) = self.failed(
+                            Operation::CompareAndSwap,
+                            error,
+                            Some(took),
+                            Some(attempt.purpose),
+                        );
+                        Input::SwapFailed {
+                            attempt,
+                            kind,
+                            retry_after,
+                        }
+                    }
                 }
             }
         }
     }
 
     fn watched(&mut self, event: WatchEvent) -> Input {
+        let now = self.shared.clock().mono();
         match event {
-            WatchEvent::Opened(Ok(Some(stream))) => {
+            WatchEvent::Opened(_, Ok(Some(stream))) => {
                 self.watch = Watch::Open(stream);
-                self.shared.answered(Operation::Watch);
+                self.shared.telemetry().answered(now, Operation::Watch);
                 Input::WatchStarted
             }
-            WatchEvent::Opened(Ok(None)) => {
+            WatchEvent::Opened(_, Ok(None)) => {
                 self.watch = Watch::Closed;
                 Input::WatchUnsupported
             }
-            WatchEvent::Shown(observation) => Input::Watched(observation),
-            WatchEvent::Opened(Err(error)) | WatchEvent::Failed(error) => {
-                self.watch = Watch::Closed;
-                let (kind, retry_after) = self.failed(Operation::Watch, error);
-                Input::WatchEnded {
-                    kind: Some(kind),
-                    retry_after,
-                }
+            WatchEvent::Shown(observation) => {
+                self.shared.heard(now);
+                Input::Watched(observation)
             }
+            WatchEvent::Opened(since, Err(error)) => self.watch_failed(error, Some(now.since(since))),
+            WatchEvent::Failed(error) => self.watch_failed(error, None),
             WatchEvent::Ended => {
                 self.watch = Watch::Closed;
                 Input::WatchEnded {
@@ -235,27 +273,78 @@ impl Driver {
         }
     }
 
-    fn failed(&self, operation: Operation, error: LockError) -> (LockErrorKind, Option<std::time::Duration>) {
+    fn watch_failed(&mut self, error: LockError, took: Option<Duration>) -> Input {
+        self.watch = Watch::Closed;
+        let (kind, retry_after) = self.failed(Operation::Watch, error, took, None);
+        Input::WatchEnded {
+            kind: Some(kind),
+            retry_after,
+        }
+    }
+
+    fn heard(&self, now: MonoTime, by: Operation) {
+        self.shared.heard(now);
+        self.shared.telemetry().answered(now, by);
+    }
+
+    fn failed(
+        &self,
+        operation: Operation,
+        error: LockError,
+        took: Option<Duration>,
+        purpose: Option<Purpose>,
+    ) -> (LockErrorKind, Option<Duration>) {
         let told = (error.kind(), error.retry_after());
         let now = self.shared.clock().mono();
-        let remaining = self.term.as_ref().map(|term| term.valid_until().since(now));
-        self.shared.failed(operation, error, remaining);
+        let remaining = self.term.as_ref().map(|(term, _)| term.valid_until().since(now));
+        self.shared
+            .telemetry()
+            .failed(now, operation, &error, took, remaining, purpose);
+        self.shared.tell(Event::CallFailed {
+            operation,
+            error,
+            took,
+            remaining,
+        });
         told
     }
 
     fn work_ended(&mut self) -> Input {
-        if let Some(term) = self.term.take() {
-            let end = term.over().map_or(TermEnd::Finished, TermEnd::Lost);
-            // The term is over for good, whatever clones of views are about.
-            term.set_lost(LossReason::WorkEnded, self.shared.clock().mono());
-            self.shared.stopped(term.token(), end);
+        let Some((term, began)) = self.term.take() else {
+            return Input::WorkEnded;
+        };
+        let now = self.shared.clock().mono();
+        let end = match (term.panicked(), term.over()) {
+            (Some(message), _) => TermEnd::Panicked(message.to_owned()),
+            (None, Some(reason)) => TermEnd::Lost(reason),
+            (None, None) => TermEnd::Finished,
+        };
+        // The term is over for good, whatever clones of views are about.
+        term.set_lost(LossReason::WorkEnded, now);
+        self.takeable_at = now;
+        let after = self.panics.work_ended(began, now, term.panicked().is_some());
+        if let (AfterWork::End, TermEnd::Panicked(message)) = (&after, &end) {
+            self.shared.panicked(message.clone());
         }
-        Input::WorkEnded
+        self.shared.stopped(term.token(), end);
+        match after {
+            AfterWork::GoOn => Input::WorkEnded,
+            // Before the record is released, so that this candidate does not take it at once.
+            AfterWork::StayAway(for_long) => {
+                self.queued.push_back(Input::WorkEnded);
+                Input::StayAway(for_long)
+            }
+            AfterWork::End => {
+                self.queued.push_back(Input::Stop);
+                Input::WorkEnded
+            }
+        }
     }
 
     fn term_changed(&mut self, change: TermChange) {
         let now = self.shared.clock().mono();
-        match (change, &self.term) {
+        let timing = &self.config.timing;
+        match (change, self.term.as_ref().map(|(term, _)| term)) {
             (
                 TermChange::Start {
                     token,
@@ -264,28 +353,34 @@ impl Driver {
                 },
                 _,
             ) => {
-                let term = Arc::new(Term::new(
-                    Arc::clone(self.shared.clock()),
-                    token,
-                    transitions,
-                    valid_until,
-                    self.config.timing.stop_grace(),
-                    self.config.timer_lead,
-                ));
-                self.term = Some(Arc::clone(&term));
+                let times = TermTimes {
+                    renew_deadline: timing.renew_deadline(),
+                    at_risk_after: at_risk_after(&self.config),
+                    grace: timing.stop_grace(),
+                    timer_lead: self.config.timer_lead,
+                };
+                let clock = Arc::clone(self.shared.clock());
+                let term = Arc::new(Term::new(clock, token, transitions, valid_until, times));
+                let takeover = now.since(self.takeable_at);
+                self.shared.telemetry().started(term.renewed_at(), takeover);
+                self.term = Some((Arc::clone(&term), now));
                 self.shared.started(Leadership::new(term, self.shared.commands()));
             }
             (TermChange::ValidUntil(valid_until), Some(term)) => {
                 term.extend(valid_until);
+                let sent = valid_until.before(timing.renew_deadline());
+                self.shared.telemetry().renewed(now, sent);
                 self.shared.tell(Event::Renewed {
+                    took: now.since(sent),
                     remaining: valid_until.since(now),
                 });
             }
-            (TermChange::AtRisk(valid_until), Some(term)) => {
-                term.set_at_risk();
-                self.shared.tell(Event::AtRisk {
+            (TermChange::AtRisk(valid_until), Some(_)) => {
+                let sent = valid_until.before(timing.renew_deadline());
+                self.shared.tell(Event::AtRisk(Risk {
+                    unrenewed_for: now.since(sent),
                     remaining: valid_until.since(now),
-                });
+                }));
             }
             (TermChange::Drain(until), Some(term)) => {
                 term.set_draining();
@@ -307,43 +402,4 @@ impl Driver {
             (_, None) => {}
         }
     }
-}
-
-enum WatchEvent {
-    Opened(Result<Option<ObservationStream>, LockError>),
-    Shown(Observation),
-    Failed(LockError),
-    Ended,
-}
-
-async fn next_of(watch: &mut Watch) -> WatchEvent {
-    match watch {
-        Watch::Closed => future::pending().await,
-        Watch::Opening(opening) => WatchEvent::Opened(opening.await),
-        Watch::Open(stream) => match caught(async { Ok(stream.next().await) }).await {
-            Ok(Some(Ok(observation))) => WatchEvent::Shown(observation),
-            Ok(Some(Err(error))) | Err(error) => WatchEvent::Failed(error),
-            Ok(None) => WatchEvent::Ended,
-        },
-    }
-}
-
-/// A lock that panics is a lock that failed, and nobody knows how far it came.
-async fn caught<T>(call: impl Future<Output = Result<T, LockError>>) -> Result<T, LockError> {
-    AssertUnwindSafe(call)
-        .catch_unwind()
-        .await
-        .unwrap_or_else(|panic| {
-            Err(LockError::new(
-                LockErrorKind::Ambiguous,
-                format!("the lock panicked: {}", super::message_of(&*panic)),
-            ))
-        })
-}
-
-fn unanswered(lock: &dyn ResourceLock) -> LockError {
-    LockError::new(
-        LockErrorKind::Ambiguous,
-        format!("{} did not answer in time", lock.describe()),
-    )
 }

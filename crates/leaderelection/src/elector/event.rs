@@ -9,6 +9,8 @@ use futures_core::Stream;
 use tokio_stream::wrappers::BroadcastStream;
 use tokio_stream::wrappers::errors::BroadcastStreamRecvError;
 
+use super::leadership::Risk;
+use super::tuning::TimingAdvice;
 use crate::election::{ElectionEvent, LossReason};
 use crate::identity::FencingToken;
 use crate::lock::LockError;
@@ -29,14 +31,13 @@ pub enum Event {
     },
     /// The lease was renewed.
     Renewed {
+        /// From the send of the renewal until its answer was taken.
+        took: Duration,
         /// How long it holds from now on.
         remaining: Duration,
     },
     /// Renewals fail, and the lease nears its end.
-    AtRisk {
-        /// How long it still holds.
-        remaining: Duration,
-    },
+    AtRisk(Risk),
     /// A stop or a step-down was asked for: the work may finish, still renewed, within this time.
     Draining {
         /// The drain timeout.
@@ -62,20 +63,27 @@ pub enum Event {
         operation: Operation,
         /// Why it failed.
         error: LockError,
+        /// From its send until it failed or was no longer waited for; `None` for a watch that was open.
+        took: Option<Duration>,
         /// How long the lease still holds, for a leader.
         remaining: Option<Duration>,
     },
     /// Something that was seen in the store, or decided by the machine.
     Noticed(ElectionEvent),
+    /// The verdict on the durations is another than before.
+    Advice(Box<TimingAdvice>),
     /// So many events were missed because this stream was not read in time.
     Missed(u64),
 }
 
 /// How a term ended, as `on_stopped_leading` is told.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum TermEnd {
     /// The lease was lost.
     Lost(LossReason),
+    /// The work panicked with this message.
+    Panicked(String),
     /// The work ended, or stopped because it was asked to, while the lease held.
     Finished,
 }
@@ -84,6 +92,7 @@ impl fmt::Display for TermEnd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Lost(reason) => reason.fmt(f),
+            Self::Panicked(message) => write!(f, "the work panicked: {message}"),
             Self::Finished => f.write_str("the work ended"),
         }
     }

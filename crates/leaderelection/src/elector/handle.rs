@@ -9,40 +9,29 @@ use super::ElectionError;
 use super::driver::Command;
 use super::event::Events;
 use super::leadership::{Leadership, LeadershipView};
+use super::observer::Unhealthy;
 use super::shared::{End, Shared};
-use crate::timing::LeaseTiming;
+use super::tuning::TimingAdvice;
 
 /// An election that runs on its own task. Dropping it is a clean stop: the work is asked to finish, the lease is
 /// released, and the task ends.
 pub struct ElectionHandle {
     shared: Arc<Shared>,
-    timing: LeaseTiming,
     /// Its sender is gone when all callbacks have been called.
     called: Option<watch::Receiver<()>>,
 }
 
-/// A leader whose lease is older than it may be.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the lease ran out {overdue:?} ago, and the work of its term still runs")]
-pub struct Unhealthy {
-    /// How long ago, beyond the lease duration and the tolerance.
-    pub overdue: Duration,
-}
-
 impl ElectionHandle {
-    pub(super) fn new(shared: Arc<Shared>, timing: LeaseTiming, called: Option<watch::Receiver<()>>) -> Self {
-        Self {
-            shared,
-            timing,
-            called,
-        }
+    pub(super) fn new(shared: Arc<Shared>, called: Option<watch::Receiver<()>>) -> Self {
+        Self { shared, called }
     }
 
     /// Waits until this candidate leads, and returns the right to act. While a term lasts, every call returns a clone of
     /// the same leadership; when the last clone is dropped its work has ended, and the lease is released.
     ///
     /// # Errors
-    /// When the election has ended.
+    /// When the election has ended; [`WorkPanicked`](ElectionError::WorkPanicked) where the last clone of a leadership was dropped
+    /// by a panic, unless [`campaign_again_after_panic`](super::LeaderElectorBuilder::campaign_again_after_panic) was chosen.
     pub async fn leadership(&self) -> Result<Leadership, ElectionError> {
         self.next(|shared| shared.take()).await
     }
@@ -55,10 +44,10 @@ impl ElectionHandle {
     async fn next(&self, take: impl Fn(&Shared) -> Option<Leadership>) -> Result<Leadership, ElectionError> {
         let mut state = self.shared.state();
         loop {
-            let end = state.borrow_and_update().end;
-            match end {
+            match state.borrow_and_update().end.clone() {
                 Some(End::Stopped) => return Err(ElectionError::Stopped),
                 Some(End::Gone) => return Err(ElectionError::ElectorGone),
+                Some(End::Panicked(message)) => return Err(ElectionError::WorkPanicked(message)),
                 None => {}
             }
             if let Some(leadership) = take(&self.shared) {
@@ -104,7 +93,7 @@ impl ElectionHandle {
     /// Ends the election: the work is asked to finish, the lease is released, and this returns when that is done.
     ///
     /// # Errors
-    /// When the election's task was gone before it could do so.
+    /// When the election's task was gone before it could do so, or the work panicked.
     pub async fn shutdown(self) -> Result<(), ElectionError> {
         self.stop();
         self.ended().await
@@ -113,20 +102,21 @@ impl ElectionHandle {
     /// Waits for the end of the election, and for the callbacks that tell of it.
     ///
     /// # Errors
-    /// When its task was gone before its end.
+    /// When its task was gone before its end, or it ended because the work panicked.
     pub async fn ended(&self) -> Result<(), ElectionError> {
         let mut state = self.shared.state();
         let end = state
             .wait_for(|state| state.end.is_some())
             .await
             .ok()
-            .and_then(|state| state.end);
+            .and_then(|state| state.end.clone());
         if let Some(called) = &self.called {
             // Nothing is ever sent: this waits for the sender's end.
             while called.clone().changed().await.is_ok() {}
         }
         match end {
             Some(End::Stopped) => Ok(()),
+            Some(End::Panicked(message)) => Err(ElectionError::WorkPanicked(message)),
             Some(End::Gone) | None => Err(ElectionError::ElectorGone),
         }
     }
@@ -137,19 +127,12 @@ impl ElectionHandle {
     /// # Errors
     /// When it is not healthy: its work has not ended although its term is over.
     pub fn health(&self, tolerance: Duration) -> Result<(), Unhealthy> {
-        let Some(term) = self.shared.term() else {
-            return Ok(());
-        };
-        let renewed = term.valid_until().before(self.timing.renew_deadline());
-        let limit = renewed.after(self.timing.lease_duration()).after(tolerance);
-        let now = self.shared.clock().mono();
-        if now < limit {
-            Ok(())
-        } else {
-            Err(Unhealthy {
-                overdue: now.since(limit),
-            })
-        }
+        self.shared.health(tolerance)
+    }
+
+    /// Whether the durations fit what this candidate has seen. It changes nothing by itself.
+    pub fn timing_advice(&self) -> TimingAdvice {
+        self.shared.advice()
     }
 }
 

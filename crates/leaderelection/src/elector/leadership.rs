@@ -2,17 +2,15 @@
 //! (SAFETY 2).
 
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 
 use super::driver::Command;
-use super::validity::Validity;
-use crate::clock::Clock;
+use super::term::Term;
 use crate::election::LossReason;
 use crate::identity::FencingToken;
-use crate::moment::MonoTime;
 
 /// The right to act, for as long as the lease holds. Cheap to clone, good on any thread.
 ///
@@ -44,36 +42,40 @@ pub struct LeadershipLost {
     pub reason: LossReason,
 }
 
-/// One term as the guard sees it. The driver writes it, everybody reads it.
-pub(super) struct Term {
-    clock: Arc<dyn Clock>,
-    token: FencingToken,
-    transitions: i64,
-    /// From `valid_until` to the moment at which the work is dropped.
-    grace: Duration,
-    /// By how much that moment is armed early: timers fire late, never early.
-    timer_lead: Duration,
-    validity: Validity,
-    /// Why it is over: told before it is over, or the deadline.
-    lost: OnceLock<LossReason>,
-    status: watch::Sender<Status>,
+/// Renewals fail: for how long, and for how long the lease still holds. By the clock, at the moment of the question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Risk {
+    /// Since the last renewal that succeeded was sent.
+    pub unrenewed_for: Duration,
+    /// Until the lease no longer holds, unless a renewal succeeds.
+    pub remaining: Duration,
 }
 
-#[derive(Debug, Clone, Default)]
-struct Status {
-    at_risk: bool,
-    draining: bool,
-    drop_at: Option<MonoTime>,
-    dropped: bool,
+impl fmt::Display for Risk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            unrenewed_for,
+            remaining,
+        } = self;
+        write!(
+            f,
+            "no renewal has succeeded for {unrenewed_for:.1?}, {remaining:.1?} left"
+        )
+    }
 }
 
 /// Dropped with the last clone of a term's leadership.
 struct Alive {
     commands: mpsc::UnboundedSender<Command>,
+    term: Arc<Term>,
 }
 
 impl Drop for Alive {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.term
+                .set_panicked("its leadership was dropped by a panic".to_owned());
+        }
         // The driver may be gone; then nobody needs to know.
         let _ = self.commands.send(Command::WorkEnded);
     }
@@ -81,9 +83,13 @@ impl Drop for Alive {
 
 impl Leadership {
     pub(super) fn new(term: Arc<Term>, commands: mpsc::UnboundedSender<Command>) -> Self {
+        let alive = Alive {
+            commands,
+            term: Arc::clone(&term),
+        };
         Self {
             term,
-            _alive: Arc::new(Alive { commands }),
+            _alive: Arc::new(alive),
         }
     }
 
@@ -124,14 +130,22 @@ impl Leadership {
     }
 
     /// Returns when renewals fail and the lease nears its end, or it is lost: the time to save what can be saved.
+    ///
+    /// That is when a renewal is late by a quarter of what is left then: `P + (R - P) / 4` after the last success was sent, 4 s at
+    /// 10 s / 2 s, with 6 s left. It comes by the clock, whatever has become of the elector.
     pub async fn at_risk(&self) {
-        self.term.until(|status| status.at_risk).await;
+        self.term.until_at_risk().await;
+    }
+
+    /// Whether renewals fail now, and how much of the lease is left; `None` while all is well, and once it is lost.
+    pub fn risk(&self) -> Option<Risk> {
+        self.term.risk()
     }
 
     /// Returns when a stop or a step-down was asked for, or the lease is lost: the work should finish. It is still
     /// renewed meanwhile, for at most the drain timeout (SAFETY 13).
     pub async fn stop_requested(&self) {
-        self.term.until(|status| status.draining).await;
+        self.term.until_draining().await;
     }
 
     /// The term's fencing token, to be sent along with every write to another system (SAFETY 19).
@@ -165,6 +179,11 @@ impl LeadershipView {
     /// How long the lease holds from now on unless it is renewed.
     pub fn remaining(&self) -> Duration {
         self.term.remaining()
+    }
+
+    /// Whether renewals fail now, and how much of the lease is left; `None` while all is well, and once it is lost.
+    pub fn risk(&self) -> Option<Risk> {
+        self.term.risk()
     }
 
     /// The term's fencing token.
@@ -205,124 +224,5 @@ impl WeakLeadership {
             term: Arc::clone(&self.term),
             _alive: self.alive.upgrade()?,
         })
-    }
-}
-
-impl Term {
-    pub(super) fn new(
-        clock: Arc<dyn Clock>,
-        token: FencingToken,
-        transitions: i64,
-        valid_until: MonoTime,
-        grace: Duration,
-        timer_lead: Duration,
-    ) -> Self {
-        Self {
-            clock,
-            token,
-            transitions,
-            grace,
-            timer_lead,
-            validity: Validity::new(valid_until),
-            lost: OnceLock::new(),
-            status: watch::Sender::default(),
-        }
-    }
-
-    pub(super) fn token(&self) -> FencingToken {
-        self.token
-    }
-
-    pub(super) fn valid_until(&self) -> MonoTime {
-        self.validity.until()
-    }
-
-    fn check(&self) -> Result<FencingToken, LeadershipLost> {
-        if self.validity.holds(self.clock.mono()) {
-            return Ok(self.token);
-        }
-        let reason = self.lost.get_or_init(|| LossReason::DeadlineExceeded).clone();
-        Err(LeadershipLost {
-            token: self.token,
-            reason,
-        })
-    }
-
-    fn remaining(&self) -> Duration {
-        let now = self.clock.mono();
-        if self.validity.holds(now) {
-            self.valid_until().since(now)
-        } else {
-            Duration::ZERO
-        }
-    }
-
-    pub(super) fn extend(&self, valid_until: MonoTime) {
-        if self.validity.extend(valid_until) {
-            self.status.send_modify(|status| status.at_risk = false);
-        }
-    }
-
-    pub(super) fn set_at_risk(&self) {
-        self.status.send_modify(|status| status.at_risk = true);
-    }
-
-    pub(super) fn set_draining(&self) {
-        self.status.send_modify(|status| status.draining = true);
-    }
-
-    pub(super) fn set_lost(&self, reason: LossReason, drop_at: MonoTime) {
-        let _ = self.lost.set(reason);
-        self.validity.end();
-        self.status.send_modify(|status| status.drop_at = Some(drop_at));
-    }
-
-    pub(super) fn set_dropped(&self) {
-        self.status.send_modify(|status| status.dropped = true);
-    }
-
-    /// Why the work may no longer act, by the clock or by what was seen; `None` while it may.
-    pub(super) fn over(&self) -> Option<LossReason> {
-        self.check().err().map(|lost| lost.reason)
-    }
-
-    async fn until_lost(&self) -> LossReason {
-        let mut status = self.status.subscribe();
-        loop {
-            status.mark_unchanged();
-            if let Err(lost) = self.check() {
-                return lost.reason;
-            }
-            tokio::select! {
-                // The sender lives in self, so a change is all that this can be.
-                _ = status.changed() => {}
-                () = self.clock.sleep_until(self.valid_until()) => {}
-            }
-        }
-    }
-
-    async fn until(&self, condition: impl Fn(&Status) -> bool) {
-        let mut status = self.status.subscribe();
-        tokio::select! {
-            _ = status.wait_for(|status| condition(status)) => {}
-            _ = self.until_lost() => {}
-        }
-    }
-
-    /// Returns when the work must be gone: told so, or by the clock alone should the driver be late.
-    pub(super) async fn until_gone(&self) {
-        let mut status = self.status.subscribe();
-        loop {
-            let Status { drop_at, dropped, .. } = *status.borrow_and_update();
-            let gone_at = self.valid_until().after(self.grace).before(self.timer_lead);
-            let drop_at = drop_at.map_or(gone_at, |drop_at| drop_at.min(gone_at));
-            if dropped || drop_at <= self.clock.mono() {
-                return;
-            }
-            tokio::select! {
-                _ = status.changed() => {}
-                () = self.clock.sleep_until(drop_at) => {}
-            }
-        }
     }
 }

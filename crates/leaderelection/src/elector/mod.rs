@@ -2,12 +2,22 @@
 
 mod builder;
 mod callbacks;
+mod calls;
 mod driver;
 mod event;
 mod handle;
 mod leadership;
+#[cfg(feature = "metrics")]
+mod metrics;
+mod observer;
+mod panics;
 mod shared;
+mod story;
+mod telemetry;
+mod term;
+mod tuning;
 mod validity;
+mod watching;
 
 /// Where [`validity`] has its atomic from.
 mod atomic {
@@ -26,8 +36,11 @@ use tokio::sync::{broadcast, mpsc};
 use self::builder::{OnNewLeader, OnStopped};
 use self::callbacks::Callbacks;
 use self::driver::Driver;
-use self::leadership::Term;
+use self::observer::Place;
+use self::panics::AgainAfterPanic;
 use self::shared::Shared;
+use self::telemetry::Telemetry;
+use self::term::Term;
 use crate::clock::Clock;
 use crate::election::{ElectionConfig, MissingRecord};
 use crate::identity::{EmptyIdentity, Identity};
@@ -36,8 +49,10 @@ use crate::timing::LeaseTiming;
 
 pub use self::builder::LeaderElectorBuilder;
 pub use self::event::{Event, Events, Operation, TermEnd};
-pub use self::handle::{ElectionHandle, Unhealthy};
-pub use self::leadership::{Leadership, LeadershipLost, LeadershipView};
+pub use self::handle::ElectionHandle;
+pub use self::leadership::{Leadership, LeadershipLost, LeadershipView, Risk};
+pub use self::observer::{ElectionObserver, NotReady, Readiness, Unhealthy};
+pub use self::tuning::{TimingAdvice, TimingVerdict};
 
 /// One candidate of one election: campaigns, leads, renews, releases, and campaigns again.
 ///
@@ -57,7 +72,8 @@ pub use self::leadership::{Leadership, LeadershipLost, LeadershipView};
 /// | `OnNewLeader(identity)` | [`on_new_leader(identity)`](LeaderElectorBuilder::on_new_leader) |
 /// | `IsLeader()`, `GetLeader()` | [`ElectionHandle::is_leader`], [`ElectionHandle::leader`]; in the work [`Leadership::check`] |
 /// | `ReleaseOnCancel: true` | always, once the work has stopped |
-/// | `Check(maxTolerableExpiredLease)` | [`ElectionHandle::health`] |
+/// | `Check(maxTolerableExpiredLease)` | [`ElectionObserver::health`], [`ElectionHandle::health`] |
+/// | `LeaderElectionConfig.Name` | [`name`](LeaderElectorBuilder::name), the label of the metrics |
 pub struct LeaderElector {
     lock: Arc<dyn ResourceLock>,
     config: ElectionConfig,
@@ -65,6 +81,9 @@ pub struct LeaderElector {
     on_stopped: Option<OnStopped>,
     on_new_leader: Option<OnNewLeader>,
     events: broadcast::Sender<Event>,
+    name: String,
+    again_after_panic: Option<AgainAfterPanic>,
+    place: Arc<Place>,
 }
 
 /// How an election ended.
@@ -136,13 +155,15 @@ impl LeaderElector {
     /// returned future is a clean stop too.
     ///
     /// # Errors
-    /// When there is no runtime, when the work panicked (the lease is released first), or when the elector's task is gone.
+    /// When there is no runtime, when the work panicked (the lease is released first; see
+    /// [`campaign_again_after_panic`](LeaderElectorBuilder::campaign_again_after_panic)), or when the elector's task is gone.
     pub async fn run<S, F, Fut>(self, stop: S, mut work: F) -> Result<Ended<Fut::Output>, ElectionError>
     where
         S: Future,
         F: FnMut(Leadership) -> Fut,
         Fut: Future,
     {
+        let again = self.again_after_panic.is_some();
         let handle = self.spawn()?;
         let mut stop = pin!(stop.fuse());
         let mut stopped = false;
@@ -170,7 +191,12 @@ impl LeaderElector {
                             stopped = true;
                             handle.stop();
                         }
-                        result = &mut work => break Term::ended(&term, Some(result)),
+                        result = &mut work => {
+                            if let Err(panic) = &result {
+                                term.set_panicked(message_of(&**panic));
+                            }
+                            break Term::ended(&term, Some(result));
+                        }
                     }
                 }
             };
@@ -180,16 +206,16 @@ impl LeaderElector {
                     handle.ended().await?;
                     return Ok(Ended::Finished(value));
                 }
-                Some(Err(panic)) => {
-                    handle.stop();
-                    handle.ended().await?;
-                    return Err(ElectionError::WorkPanicked(message_of(&*panic)));
-                }
-                Some(Ok(_)) | None if stopped => {
+                Some(Err(_)) if !again => {
+                    // The driver knows of the panic, and ends the election for it.
                     handle.ended().await?;
                     return Ok(Ended::Stopped);
                 }
-                Some(Ok(_)) | None => {}
+                Some(_) | None if stopped => {
+                    handle.ended().await?;
+                    return Ok(Ended::Stopped);
+                }
+                Some(_) | None => {}
             }
         }
     }
@@ -201,12 +227,19 @@ impl LeaderElector {
             config: self.config,
             clock: self.clock,
             events: self.events,
+            name: self.name,
+            place: self.place,
         }
     }
 
     /// Under which name it runs.
     pub fn identity(&self) -> &Identity {
         &self.config.identity
+    }
+
+    /// For those who watch the election without a part in it, such as probes: from now on, while it runs, and after it.
+    pub fn observer(&self) -> ElectionObserver {
+        ElectionObserver::new(Arc::clone(&self.place))
     }
 
     /// What happens in this election from its very start. A handle gives the same from when it is asked.
@@ -225,16 +258,27 @@ impl LeaderElector {
         let callbacks =
             Callbacks::start(self.on_stopped, self.on_new_leader).map_err(|_| ElectionError::NoThread)?;
         let (callbacks, called) = callbacks.unzip();
+        let timing = self.config.timing.clone();
+        let lease_duration = timing.lease_duration();
+        let telemetry = Telemetry::new(&self.name, self.lock.describe(), timing, self.clock.mono());
         let shared = Arc::new(Shared::new(
-            self.lock.describe(),
+            telemetry,
             self.clock,
+            lease_duration,
             sender,
             self.events,
             callbacks,
         ));
-        let timing = self.config.timing.clone();
-        runtime.spawn(Driver::new(self.lock, self.config, Arc::clone(&shared), receiver).run());
-        Ok(ElectionHandle::new(shared, timing, called))
+        self.place.put(&shared);
+        let driver = Driver::new(
+            self.lock,
+            self.config,
+            Arc::clone(&shared),
+            receiver,
+            self.again_after_panic,
+        );
+        runtime.spawn(driver.run());
+        Ok(ElectionHandle::new(shared, called))
     }
 }
 
@@ -244,6 +288,8 @@ pub(crate) struct Candidacy {
     config: ElectionConfig,
     pub(crate) clock: Arc<dyn Clock>,
     events: broadcast::Sender<Event>,
+    name: String,
+    place: Arc<Place>,
 }
 
 impl Candidacy {
@@ -255,6 +301,9 @@ impl Candidacy {
             on_stopped: None,
             on_new_leader: None,
             events: self.events.clone(),
+            name: self.name.clone(),
+            again_after_panic: None,
+            place: Arc::clone(&self.place),
         }
     }
 

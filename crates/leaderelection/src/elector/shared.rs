@@ -1,5 +1,6 @@
 //! What the driver and the handles of one election share.
 
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -7,23 +8,32 @@ use tokio::sync::{broadcast, mpsc, watch};
 
 use super::callbacks::Callbacks;
 use super::driver::Command;
-use super::event::{Event, Operation, TermEnd};
-use super::leadership::{Leadership, Term, WeakLeadership};
+use super::event::{Event, TermEnd};
+use super::leadership::{Leadership, WeakLeadership};
+use super::observer::{NotReady, Readiness, Unhealthy};
+use super::telemetry::Telemetry;
+use super::term::Term;
+use super::tuning::TimingAdvice;
 use crate::clock::Clock;
 use crate::election::ElectionEvent;
 use crate::identity::FencingToken;
-use crate::lock::LockError;
+use crate::moment::MonoTime;
 
 pub(super) struct Shared {
-    name: String,
     clock: Arc<dyn Clock>,
+    lease_duration: Duration,
     commands: mpsc::UnboundedSender<Command>,
     events: Mutex<Option<broadcast::Sender<Event>>>,
     callbacks: Mutex<Option<Callbacks>>,
     state: watch::Sender<State>,
     current: Mutex<Current>,
-    failing: Mutex<Vec<Operation>>,
+    panicked: Mutex<Option<String>>,
+    telemetry: Telemetry,
+    /// When something was heard of the lock last, in nanoseconds; [`NOTHING`] before that.
+    heard: AtomicI64,
 }
+
+const NOTHING: i64 = i64::MIN;
 
 /// What handles wait for.
 #[derive(Clone, Default)]
@@ -32,10 +42,12 @@ pub(super) struct State {
     pub(super) end: Option<End>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum End {
     /// The user asked for it.
     Stopped,
+    /// The work panicked, and nobody has chosen to campaign again after that.
+    Panicked(String),
     /// The driver was dropped.
     Gone,
 }
@@ -51,21 +63,24 @@ struct Current {
 
 impl Shared {
     pub(super) fn new(
-        name: String,
+        telemetry: Telemetry,
         clock: Arc<dyn Clock>,
+        lease_duration: Duration,
         commands: mpsc::UnboundedSender<Command>,
         events: broadcast::Sender<Event>,
         callbacks: Option<Callbacks>,
     ) -> Self {
         Self {
-            name,
+            telemetry,
             clock,
+            lease_duration,
+            heard: AtomicI64::new(NOTHING),
             commands,
             events: Mutex::new(Some(events)),
             callbacks: Mutex::new(callbacks),
             state: watch::Sender::default(),
             current: Mutex::default(),
-            failing: Mutex::default(),
+            panicked: Mutex::default(),
         }
     }
 
@@ -110,32 +125,21 @@ impl Shared {
             .or_else(|| lock(&self.current).given.as_ref()?.upgrade())
     }
 
+    pub(super) fn telemetry(&self) -> &Telemetry {
+        &self.telemetry
+    }
+
     pub(super) fn tell(&self, event: Event) {
-        match &event {
-            Event::Renewed { remaining } => tracing::trace!(lock = self.name, ?remaining, "renewed"),
-            Event::AtRisk { remaining } => tracing::warn!(lock = self.name, ?remaining, "renewals fail"),
-            Event::Draining { within } => tracing::info!(lock = self.name, ?within, "draining"),
-            Event::Lost { token, reason } => {
-                tracing::warn!(lock = self.name, %token, %reason, "lost the lease")
-            }
-            Event::Stopped { token, end } => {
-                tracing::info!(lock = self.name, %token, %end, "stopped leading")
-            }
-            Event::Started { token, .. } => tracing::info!(lock = self.name, %token, "started leading"),
-            Event::Noticed(ElectionEvent::HolderChanged(holder)) => {
-                tracing::info!(lock = self.name, ?holder, "the holder changed");
-            }
-            // Somebody has to do something about it (SAFETY 19).
-            Event::Noticed(ElectionEvent::StoreWentBack { highest, shown }) => tracing::warn!(
-                lock = self.name,
-                %highest,
-                shown = shown.map(tracing::field::display),
-                "the store went back: it has shown a higher version before"
-            ),
-            Event::Noticed(event) => tracing::info!(lock = self.name, ?event, "noticed"),
-            // Told by `failed`, which knows whether it is news.
-            Event::CallFailed { .. } | Event::Missed(_) => {}
+        let advice = self.telemetry.tell(self.clock.mono(), &event);
+        self.send(event);
+        if let Some(advice) = advice {
+            let event = Event::Advice(Box::new(advice));
+            self.telemetry.tell(self.clock.mono(), &event);
+            self.send(event);
         }
+    }
+
+    fn send(&self, event: Event) {
         if let Some(callbacks) = &*lock(&self.callbacks) {
             callbacks.tell(&event);
         }
@@ -179,33 +183,70 @@ impl Shared {
         self.tell(Event::Stopped { token, end });
     }
 
-    /// Only the first failure of a kind of call is worth a person's attention until one succeeds.
-    pub(super) fn failed(&self, operation: Operation, error: LockError, remaining: Option<Duration>) {
-        let mut failing = lock(&self.failing);
-        if failing.contains(&operation) {
-            tracing::debug!(lock = self.name, %operation, %error, ?remaining, "still failing");
-        } else {
-            failing.push(operation);
-            tracing::warn!(lock = self.name, %operation, %error, ?remaining, "failed; it is tried again");
-        }
-        drop(failing);
-        self.tell(Event::CallFailed {
-            operation,
-            error,
-            remaining,
-        });
+    /// Something was heard of the lock now.
+    pub(super) fn heard(&self, now: MonoTime) {
+        self.heard.store(now.as_nanos(), Ordering::Relaxed);
     }
 
-    pub(super) fn answered(&self, operation: Operation) {
-        let mut failing = lock(&self.failing);
-        if let Some(at) = failing.iter().position(|failed| *failed == operation) {
-            failing.remove(at);
-            tracing::info!(lock = self.name, %operation, "answers again");
+    /// Go's health check: see [`ElectionObserver::health`](super::ElectionObserver::health).
+    pub(super) fn health(&self, tolerance: Duration) -> Result<(), Unhealthy> {
+        let Some(term) = self.term() else {
+            return Ok(());
+        };
+        let limit = term.renewed_at().after(self.lease_duration).after(tolerance);
+        let now = self.clock.mono();
+        if now < limit {
+            Ok(())
+        } else {
+            Err(Unhealthy {
+                overdue: now.since(limit),
+            })
         }
+    }
+
+    /// See [`ElectionObserver::ready`](super::ElectionObserver::ready).
+    pub(super) fn ready(&self, readiness: Readiness) -> Result<(), NotReady> {
+        let State { leader, end } = self.state.borrow().clone();
+        if end.is_some() {
+            return Err(NotReady::NotRunning);
+        }
+        match readiness {
+            Readiness::Anyone if self.heard.load(Ordering::Relaxed) == NOTHING => Err(NotReady::NothingSeen),
+            Readiness::Anyone => Ok(()),
+            Readiness::LeaderOnly if self.leads() => Ok(()),
+            Readiness::LeaderOnly => Err(NotReady::NotLeading { leader }),
+        }
+    }
+
+    fn leads(&self) -> bool {
+        self.term().is_some_and(|term| term.over().is_none())
+    }
+
+    pub(super) fn advice(&self) -> TimingAdvice {
+        self.telemetry.advice(self.clock.mono())
+    }
+
+    #[cfg(feature = "metrics")]
+    pub(super) fn refresh_metrics(&self) {
+        let now = self.clock.mono();
+        let term = self.term().filter(|term| term.over().is_none());
+        let remaining = term.map_or(Duration::ZERO, |term| term.valid_until().since(now));
+        let heard = self.heard.load(Ordering::Relaxed);
+        let age = match heard {
+            NOTHING => Duration::ZERO,
+            heard => now.since(MonoTime::from_nanos(heard)),
+        };
+        self.telemetry.ages(remaining, age);
+    }
+
+    /// The work panicked, and the election ends for it.
+    pub(super) fn panicked(&self, message: String) {
+        *lock(&self.panicked) = Some(message);
     }
 
     pub(super) fn ended(&self) {
-        self.end(End::Stopped);
+        let panicked = lock(&self.panicked).take();
+        self.end(panicked.map_or(End::Stopped, End::Panicked));
     }
 
     /// The driver was dropped; after an orderly end this changes nothing.
@@ -221,6 +262,7 @@ impl Shared {
             state.end.get_or_insert(end);
             first
         });
+        self.telemetry.ended();
         // Streams of events end with the channel, and callbacks with theirs.
         lock(&self.events).take();
         lock(&self.callbacks).take();

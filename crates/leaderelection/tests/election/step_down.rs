@@ -92,3 +92,55 @@ fn a_step_down_of_a_term_that_is_lost_meanwhile_ends_too() {
     "#]]
     .assert_eq(&bench.take_transcript());
 }
+
+/// Whose work has failed stays away for as long as it was told, also when another has held meanwhile.
+#[test]
+fn who_stays_away_does_so_whoever_holds_meanwhile() {
+    let mut bench = Bench::leading(config());
+    bench.at(1.0, Input::StayAway(std::time::Duration::from_secs(20)));
+    bench.at(1.0, Input::WorkEnded);
+    bench.done(1.1, 2);
+    bench.watch(1.2, present(3, "b/15@1#1"));
+    bench.watch(1.3, present(4, "/1@1#1"));
+    bench.wake(3.1);
+    bench.wake(21.0);
+    expect![[r#"
+        1s: StayAway(20s)
+            wait until 2s
+        1s: WorkEnded
+            -> swap v1 to /1@1#0, to Release
+            wait until 6s
+        1.1s: Release done, v2
+            (HolderChanged(None))
+            (Released)
+            wait until 21s
+        1.2s: watch shows v3 b/15@1#1
+            (HolderChanged(Some("b")))
+            wait until 7.2s
+        1.3s: watch shows v4 /1@1#1
+            (HolderChanged(None))
+            wait until 21s
+        3.1s: wake
+            wait until 21s
+        21s: wake
+            -> swap v4 to a/15@21#2, to Acquire
+            wait until 26s
+    "#]]
+    .assert_eq(&bench.take_transcript());
+}
+
+/// It does not touch what is held.
+#[test]
+fn who_is_told_to_stay_away_while_it_leads_leads_on() {
+    let mut bench = Bench::leading(config());
+    bench.at(1.0, Input::StayAway(std::time::Duration::from_secs(20)));
+    bench.wake(2.0);
+    expect![[r#"
+        1s: StayAway(20s)
+            wait until 2s
+        2s: wake
+            -> swap v1 to a/15@2#0, to Renew
+            wait until 4s
+    "#]]
+    .assert_eq(&bench.take_transcript());
+}

@@ -95,7 +95,7 @@ impl Reader {
             }
             // Another swap may be due and not be sent, because nobody knows what became of so many.
             Input::Wake if self.unresolved >= MOST_UNRESOLVED => self.is_left_with_a_question(),
-            Input::Wake => {}
+            Input::Wake | Input::StayAway(_) => {}
         }
     }
 }

@@ -1,0 +1,222 @@
+//! What a dashboard sees, through the `metrics` facade: whichever recorder the program has installed before its election starts.
+//!
+//! Two names are Go's (`component-base/metrics/prometheus/clientgo/leaderelection`), with Go's label; the rest goes on from there.
+//! `deploy/` has alert rules and a dashboard for all of them.
+
+use std::time::Duration;
+
+use metrics::{Counter, Gauge, Histogram, Unit};
+
+use super::event::Operation;
+use crate::election::{LossReason, Purpose};
+use crate::lock::LockErrorKind;
+
+const MASTER: &str = "leader_election_master_status";
+const SLOWPATH: &str = "leader_election_slowpath_total";
+const TRANSITIONS: &str = "leader_election_transitions_total";
+const RENEWALS: &str = "leader_election_renewals_total";
+const RENEWAL_DURATION: &str = "leader_election_renewal_duration_seconds";
+const LEASE_REMAINING: &str = "leader_election_lease_remaining_seconds";
+const OBSERVATION_AGE: &str = "leader_election_last_observation_age_seconds";
+const TAKEOVER_DURATION: &str = "leader_election_takeover_duration_seconds";
+const WATCH_RESTARTS: &str = "leader_election_watch_restarts_total";
+const LOSSES: &str = "leader_election_losses_total";
+const FAILURES: &str = "leader_election_call_failures_total";
+const AT_RISK: &str = "leader_election_at_risk_total";
+
+/// How a renewal went, as the label `outcome` says it.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Outcome {
+    Success,
+    Conflict,
+    Failed(LockErrorKind),
+}
+
+impl Outcome {
+    fn label(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::Conflict => "conflict",
+            Self::Failed(LockErrorKind::Ambiguous) => "ambiguous",
+            Self::Failed(LockErrorKind::Unavailable) => "unavailable",
+            Self::Failed(LockErrorKind::Denied) => "denied",
+            Self::Failed(LockErrorKind::Invalid) => "invalid",
+        }
+    }
+}
+
+/// The metrics of one election.
+pub(super) struct Metrics {
+    name: String,
+    master: Gauge,
+    slowpath: Counter,
+    transitions: Counter,
+    renewed: Counter,
+    renewal_duration: Histogram,
+    lease_remaining: Gauge,
+    observation_age: Gauge,
+    takeover_duration: Histogram,
+    watch_restarts: Counter,
+    at_risk: Counter,
+}
+
+impl Metrics {
+    /// All that have no other label begin at 0, also on a candidate that never leads.
+    pub(super) fn new(name: &str) -> Self {
+        describe();
+        let name = name.to_owned();
+        let counter = |metric| {
+            let counter = metrics::counter!(metric, "name" => name.clone());
+            counter.absolute(0);
+            counter
+        };
+        let gauge = |metric| {
+            let gauge = metrics::gauge!(metric, "name" => name.clone());
+            gauge.set(0.0);
+            gauge
+        };
+        let histogram = |metric| metrics::histogram!(metric, "name" => name.clone());
+        Self {
+            master: gauge(MASTER),
+            slowpath: counter(SLOWPATH),
+            transitions: counter(TRANSITIONS),
+            renewed: metrics::counter!(RENEWALS, "name" => name.clone(), "outcome" => Outcome::Success.label()),
+            renewal_duration: histogram(RENEWAL_DURATION),
+            lease_remaining: gauge(LEASE_REMAINING),
+            observation_age: gauge(OBSERVATION_AGE),
+            takeover_duration: histogram(TAKEOVER_DURATION),
+            watch_restarts: counter(WATCH_RESTARTS),
+            at_risk: counter(AT_RISK),
+            name,
+        }
+    }
+
+    /// A term begins: so long after the lock could be taken, as far as this candidate knew.
+    pub(super) fn started(&self, takeover: Duration) {
+        self.master.set(1.0);
+        self.takeover_duration.record(takeover);
+    }
+
+    /// A term is over, or the election is.
+    pub(super) fn stopped(&self) {
+        self.master.set(0.0);
+        self.lease_remaining.set(0.0);
+    }
+
+    pub(super) fn lost(&self, reason: &LossReason) {
+        self.master.set(0.0);
+        let reason = match reason {
+            LossReason::DeadlineExceeded => "deadline_exceeded",
+            LossReason::TakenBy(_) => "taken",
+            LossReason::RecordGone => "record_gone",
+            LossReason::RecordUnreadable => "record_unreadable",
+            LossReason::StoreWentBack => "store_went_back",
+            LossReason::DrainTimeout => "drain_timeout",
+            LossReason::WorkEnded => "work_ended",
+            LossReason::ElectorGone => "elector_gone",
+        };
+        metrics::counter!(LOSSES, "name" => self.name.clone(), "reason" => reason).increment(1);
+    }
+
+    pub(super) fn transition(&self) {
+        self.transitions.increment(1);
+    }
+
+    pub(super) fn at_risk(&self) {
+        self.at_risk.increment(1);
+    }
+
+    /// A swap on one's own record was answered, or is no longer waited for.
+    pub(super) fn swapped(&self, purpose: Purpose, outcome: Outcome, took: Duration) {
+        let renews = matches!(purpose, Purpose::Renew | Purpose::RenewClaim);
+        if !renews && purpose != Purpose::Release {
+            return;
+        }
+        if !matches!(outcome, Outcome::Success) {
+            self.slowpath.increment(1);
+        }
+        if !renews {
+            return;
+        }
+        self.renewal_duration.record(took);
+        match outcome {
+            Outcome::Success => self.renewed.increment(1),
+            other => {
+                metrics::counter!(RENEWALS, "name" => self.name.clone(), "outcome" => other.label())
+                    .increment(1);
+            }
+        }
+    }
+
+    pub(super) fn failed(&self, operation: Operation) {
+        let operation = match operation {
+            Operation::Get => "get",
+            Operation::CompareAndSwap => "compare_and_swap",
+            Operation::Watch => "watch",
+        };
+        metrics::counter!(FAILURES, "name" => self.name.clone(), "operation" => operation).increment(1);
+    }
+
+    pub(super) fn watch_restarted(&self) {
+        self.watch_restarts.increment(1);
+    }
+
+    /// What changes with time alone.
+    pub(super) fn ages(&self, remaining: Duration, observation: Duration) {
+        self.lease_remaining.set(remaining);
+        self.observation_age.set(observation);
+    }
+}
+
+fn describe() {
+    use metrics::{describe_counter, describe_gauge, describe_histogram};
+    // Go's own words.
+    describe_gauge!(
+        MASTER,
+        "Gauge of if the reporting system is master of the relevant lease, 0 indicates backup, 1 indicates master. 'name' is the \
+         string used to identify the lease. Please make sure to group by name."
+    );
+    describe_counter!(
+        SLOWPATH,
+        "Total number of slow path exercised in renewing leader leases. 'name' is the string used to identify the lease. Please \
+         make sure to group by name."
+    );
+    describe_counter!(
+        TRANSITIONS,
+        "How often this candidate has seen another holder than before."
+    );
+    describe_counter!(
+        RENEWALS,
+        "Renewals by outcome: success, conflict, ambiguous, unavailable, denied, invalid."
+    );
+    describe_histogram!(
+        RENEWAL_DURATION,
+        Unit::Seconds,
+        "From the send of a renewal until it was answered, failed, or was no longer waited for."
+    );
+    describe_gauge!(
+        LEASE_REMAINING,
+        Unit::Seconds,
+        "How long the lease of this candidate holds unless it is renewed; 0 where it does not lead."
+    );
+    describe_gauge!(
+        OBSERVATION_AGE,
+        Unit::Seconds,
+        "How long ago this candidate last heard of the lock."
+    );
+    describe_histogram!(
+        TAKEOVER_DURATION,
+        Unit::Seconds,
+        "From the moment at which this candidate could take the lock until it led."
+    );
+    describe_counter!(WATCH_RESTARTS, "How often the watch was opened again.");
+    describe_counter!(
+        LOSSES,
+        "Terms that ended against the will of their work, by reason."
+    );
+    describe_counter!(FAILURES, "Calls to the lock that failed, by operation.");
+    describe_counter!(
+        AT_RISK,
+        "How often renewals failed until the lease neared its end."
+    );
+}

@@ -1,0 +1,153 @@
+//! What is told of an election beside its events: the log, the metrics, and whether its durations fit.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::event::{Event, Operation};
+#[cfg(feature = "metrics")]
+use super::metrics::{Metrics, Outcome};
+use super::story::Story;
+use super::tuning::{TimingAdvice, Tuning};
+use crate::election::{Attempt, ElectionEvent, Purpose};
+use crate::lock::{LockError, Swap};
+use crate::moment::MonoTime;
+use crate::timing::LeaseTiming;
+
+/// For one election, from its start.
+pub(super) struct Telemetry {
+    lock: String,
+    story: Mutex<Story>,
+    tuning: Mutex<Tuning>,
+    #[cfg(feature = "metrics")]
+    metrics: Metrics,
+}
+
+impl Telemetry {
+    /// `name` is the label of the metrics, `lock` what the log says.
+    #[cfg_attr(
+        not(feature = "metrics"),
+        allow(unused_variables, reason = "the name is for metrics alone")
+    )]
+    pub(super) fn new(name: &str, lock: String, timing: LeaseTiming, now: MonoTime) -> Self {
+        Self {
+            lock,
+            story: Mutex::default(),
+            tuning: Mutex::new(Tuning::new(timing, now)),
+            #[cfg(feature = "metrics")]
+            metrics: Metrics::new(name),
+        }
+    }
+
+    /// Something happened; the answer is what there is to say of the durations since.
+    pub(super) fn tell(&self, now: MonoTime, event: &Event) -> Option<TimingAdvice> {
+        lock(&self.story).tell(&self.lock, event);
+        #[cfg(feature = "metrics")]
+        match event {
+            Event::Lost { reason, .. } => self.metrics.lost(reason),
+            Event::Stopped { .. } => self.metrics.stopped(),
+            Event::AtRisk(_) => self.metrics.at_risk(),
+            Event::CallFailed { operation, .. } => self.metrics.failed(*operation),
+            Event::Noticed(ElectionEvent::HolderChanged(Some(_))) => self.metrics.transition(),
+            _ => {}
+        }
+        let mut tuning = lock(&self.tuning);
+        match event {
+            Event::Lost { reason, .. } => tuning.lost(now, reason),
+            Event::Noticed(ElectionEvent::HolderChanged(holder)) => {
+                tuning.holder_changed(now, holder.as_deref());
+            }
+            Event::Renewed { .. } => {}
+            _ => return None,
+        }
+        tuning.news(now)
+    }
+
+    /// A term begins by a write that was sent then, so long after the lock could be taken.
+    #[cfg_attr(
+        not(feature = "metrics"),
+        allow(unused_variables, reason = "the latency is for metrics alone")
+    )]
+    pub(super) fn started(&self, sent: MonoTime, takeover: Duration) {
+        lock(&self.tuning).started(sent);
+        #[cfg(feature = "metrics")]
+        self.metrics.started(takeover);
+    }
+
+    /// The term's renewal that was sent then has succeeded.
+    pub(super) fn renewed(&self, now: MonoTime, sent: MonoTime) {
+        lock(&self.tuning).renewed(now, sent);
+    }
+
+    /// A swap was answered, or failed, or is no longer waited for.
+    pub(super) fn swapped(&self, now: MonoTime, attempt: &Attempt, result: &Result<Swap, LockError>) {
+        let took = now.since(attempt.sent);
+        if attempt.purpose == Purpose::Renew {
+            lock(&self.tuning).answered(now, took);
+        }
+        #[cfg(feature = "metrics")]
+        {
+            let outcome = match result {
+                Ok(Swap::Done(_)) => Outcome::Success,
+                Ok(Swap::Conflict(_)) => Outcome::Conflict,
+                Err(error) => Outcome::Failed(error.kind()),
+            };
+            self.metrics.swapped(attempt.purpose, outcome, took);
+        }
+        if result.is_ok() {
+            self.answered(now, Operation::CompareAndSwap);
+        }
+    }
+
+    /// A call failed that had been sent so long ago.
+    pub(super) fn failed(
+        &self,
+        now: MonoTime,
+        operation: Operation,
+        error: &LockError,
+        took: Option<Duration>,
+        remaining: Option<Duration>,
+        purpose: Option<Purpose>,
+    ) {
+        lock(&self.story).failed(&self.lock, now, operation, error, took, remaining, purpose);
+    }
+
+    /// A call of this kind was answered.
+    pub(super) fn answered(&self, now: MonoTime, operation: Operation) {
+        lock(&self.story).answered(&self.lock, now, operation);
+    }
+
+    /// The watch is opened, not for the first time.
+    #[cfg_attr(
+        not(feature = "metrics"),
+        expect(clippy::unused_self, reason = "for metrics alone")
+    )]
+    pub(super) fn watch_restarted(&self) {
+        #[cfg(feature = "metrics")]
+        self.metrics.watch_restarted();
+    }
+
+    /// How long the lease holds, and how long ago something was heard of the lock.
+    #[cfg(feature = "metrics")]
+    pub(super) fn ages(&self, remaining: Duration, observation: Duration) {
+        self.metrics.ages(remaining, observation);
+    }
+
+    /// The election is over, however it ended.
+    #[cfg_attr(
+        not(feature = "metrics"),
+        expect(clippy::unused_self, reason = "for metrics alone")
+    )]
+    pub(super) fn ended(&self) {
+        #[cfg(feature = "metrics")]
+        self.metrics.stopped();
+    }
+
+    pub(super) fn advice(&self, now: MonoTime) -> TimingAdvice {
+        lock(&self.tuning).advice(now)
+    }
+}
+
+/// Nothing here panics while it holds a lock, so a poisoned one has nothing half done.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

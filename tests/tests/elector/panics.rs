@@ -1,0 +1,166 @@
+//! Work that panics: the lease is released, it is reported, and whether the candidate comes back was chosen.
+
+use std::future::pending;
+use std::sync::{Arc, Mutex};
+
+use leaderelection::{Clock, ElectionError, Ended, Event, PausedClock, TermEnd};
+use leaderelection_memory::MemoryLock;
+
+use crate::{candidate, holder, ms, s, since, sleep};
+
+fn panicked() -> ElectionError {
+    ElectionError::WorkPanicked("no more coffee".to_owned())
+}
+
+/// The lease is free at once, the panic is told as what it is, and nothing campaigns behind the user's back.
+#[tokio::test(start_paused = true)]
+async fn a_panic_is_told_and_ends_the_election() {
+    let (lock, told) = (MemoryLock::new(), Arc::new(Mutex::new(Vec::new())));
+    let tell = Arc::clone(&told);
+    let elector = candidate(lock.clone(), "a")
+        .on_stopped_leading(move |end| tell.lock().unwrap().push(end))
+        .build()
+        .unwrap();
+    let observer = elector.observer();
+    let ended: Result<Ended<()>, _> = elector
+        .run(pending::<()>(), |_| async { panic!("no more coffee") })
+        .await;
+    assert_eq!(ended, Err(panicked()));
+    assert_eq!(
+        *told.lock().unwrap(),
+        [TermEnd::Panicked("no more coffee".to_owned())]
+    );
+    assert_eq!(holder(&lock).as_deref(), Some(""));
+    assert!(observer.ready(leaderelection::Readiness::Anyone).is_err());
+    sleep(s(60)).await;
+    assert_eq!(holder(&lock).as_deref(), Some(""), "nobody campaigns");
+}
+
+/// Opted into: it is back after 1 s, 2 s, 4 s, 5 s (P is 2 s, and never less than that), and another could have it meanwhile.
+#[tokio::test(start_paused = true)]
+async fn who_chose_so_campaigns_again_ever_later() {
+    let (lock, starts) = (MemoryLock::new(), Mutex::new(Vec::new()));
+    let elector = candidate(lock.clone(), "a")
+        .campaign_again_after_panic(s(1), s(5))
+        .build()
+        .unwrap();
+    let start = PausedClock.mono();
+    let ended = elector
+        .run(pending::<()>(), |_| async {
+            starts.lock().unwrap().push(since(start));
+            let terms = starts.lock().unwrap().len();
+            assert!(terms > 5, "no more coffee");
+            terms
+        })
+        .await;
+    assert_eq!(ended, Ok(Ended::Finished(6)));
+    let starts = starts.into_inner().unwrap();
+    let waits: Vec<_> = starts.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    for (wait, least) in waits.iter().zip([s(2), s(2), s(4), s(5), s(5)]) {
+        assert!(*wait >= least && *wait < least + ms(50), "{waits:?}");
+    }
+}
+
+/// With the back-off another leads first, and is not disturbed by the one that comes back.
+#[tokio::test(start_paused = true)]
+#[allow(clippy::disallowed_methods, reason = "a candidate of a test is a task")]
+async fn another_leads_after_a_panic() {
+    let lock = MemoryLock::new();
+    let elector = candidate(lock.clone(), "a")
+        .campaign_again_after_panic(s(3), s(60))
+        .build()
+        .unwrap();
+    let first = tokio::spawn(async move {
+        let work = |_| async {
+            sleep(s(30)).await;
+            panic!("no more coffee");
+        };
+        let _: Result<Ended<()>, _> = elector.run(pending::<()>(), work).await;
+    });
+    sleep(s(1)).await;
+    let other = candidate(lock.clone(), "b").build().unwrap().spawn().unwrap();
+    let leadership = other.leadership().await.unwrap();
+    sleep(s(600)).await;
+    assert!(leadership.is_valid());
+    assert_eq!(holder(&lock).as_deref(), Some("b"));
+    first.abort();
+}
+
+/// A stop that comes while it stays away is a stop.
+#[tokio::test(start_paused = true)]
+async fn a_stop_ends_the_wait_after_a_panic() {
+    let start = PausedClock.mono();
+    let ended: Result<Ended<()>, _> = candidate(MemoryLock::new(), "a")
+        .campaign_again_after_panic(s(600), s(600))
+        .build()
+        .unwrap()
+        .run(sleep(s(30)), |_| async { panic!("no more coffee") })
+        .await;
+    assert_eq!(ended, Ok(Ended::Stopped));
+    assert!(since(start) < s(31), "{:?}", since(start));
+}
+
+/// With a handle, the work is wherever the leadership is: a task that panics with the last clone of it has ended the term, and who
+/// waits for the next one learns why there is none.
+#[tokio::test(start_paused = true)]
+#[allow(clippy::disallowed_methods, reason = "the work of a test is a task")]
+async fn a_task_that_panics_with_its_leadership_is_told_as_such() {
+    for again in [false, true] {
+        let lock = MemoryLock::new();
+        let mut builder = candidate(lock.clone(), "a");
+        if again {
+            builder = builder.campaign_again_after_panic(s(3), s(60));
+        }
+        let handle = builder.build().unwrap().spawn().unwrap();
+        let mut events = handle.events();
+        let leadership = handle.leadership().await.unwrap();
+        let work = tokio::spawn(async move {
+            sleep(s(1)).await;
+            // A clone that goes on elsewhere would mean that the work does.
+            drop(leadership.clone());
+            panic!("no more coffee");
+            #[allow(unreachable_code)]
+            drop(leadership);
+        });
+        assert!(work.await.unwrap_err().is_panic());
+        let end = loop {
+            if let Some(Event::Stopped { end, .. }) = events.recv().await {
+                break end;
+            }
+        };
+        assert!(matches!(end, TermEnd::Panicked(_)), "{end:?}");
+        let next = handle.leadership().await;
+        match again {
+            false => {
+                assert!(matches!(next, Err(ElectionError::WorkPanicked(_))), "{next:?}");
+                assert_eq!(holder(&lock).as_deref(), Some(""));
+                assert!(matches!(
+                    handle.shutdown().await,
+                    Err(ElectionError::WorkPanicked(_))
+                ));
+            }
+            true => assert!(next.unwrap().is_valid()),
+        }
+    }
+}
+
+/// A clone that is dropped by a panic elsewhere, while the work goes on, is no panic of the work.
+#[tokio::test(start_paused = true)]
+#[allow(clippy::disallowed_methods, reason = "the work of a test is a task")]
+async fn a_helper_that_panics_is_not_the_work() {
+    let ended = candidate(MemoryLock::new(), "a")
+        .build()
+        .unwrap()
+        .run(pending::<()>(), |leadership| async move {
+            let helper = leadership.clone();
+            let helper = tokio::spawn(async move {
+                let _leadership = helper;
+                panic!("only a helper");
+            });
+            helper.await.unwrap_err();
+            sleep(s(5)).await;
+            leadership.is_valid()
+        })
+        .await;
+    assert_eq!(ended, Ok(Ended::Finished(true)));
+}

@@ -1,0 +1,108 @@
+//! The log of an election at its default level, as a person reads it.
+
+use std::io;
+use std::sync::{Arc, Mutex};
+
+use leaderelection::LockErrorKind;
+use leaderelection_conformance::{Fault, FaultLock, Op, Partition};
+use leaderelection_memory::MemoryLock;
+use tracing_subscriber::fmt::MakeWriter;
+
+use crate::{candidate, s, sleep};
+
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Log {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
+}
+
+impl Log {
+    fn start(&self) -> tracing::subscriber::DefaultGuard {
+        let subscriber = tracing_subscriber::fmt()
+            .with_writer(self.clone())
+            .without_time()
+            .with_target(false)
+            .with_ansi(false)
+            .finish();
+        tracing::subscriber::set_default(subscriber)
+    }
+
+    fn take(&self) -> String {
+        let text = String::from_utf8(std::mem::take(&mut *self.0.lock().unwrap())).unwrap();
+        text.lines()
+            .map(|line| format!("{}\n", line.trim_start()))
+            .collect()
+    }
+}
+
+/// An hour of renewals says nothing; an outage says what failed, after how long, and how much lease is left, once; its end says how
+/// long it was; and a loss says why.
+#[tokio::test(start_paused = true)]
+async fn an_election_reads_as_a_story() {
+    let log = Log::default();
+    let _guard = log.start();
+    let faulty = FaultLock::new(MemoryLock::new());
+    let faults = faulty.faults();
+    let handle = candidate(faulty, "a").seed(1).build().unwrap().spawn().unwrap();
+    let leadership = handle.leadership().await.unwrap();
+    sleep(s(10)).await;
+    expect_test::expect![[r#"
+         INFO nobody holds lock="memory://lock"
+         INFO another holder lock="memory://lock" holder="a"
+         INFO started leading lock="memory://lock" token=1
+    "#]]
+    .assert_eq(&log.take());
+
+    sleep(s(3_000)).await;
+    expect_test::expect![[r#"
+         INFO the durations lock="memory://lock" advice=fine: in 20s 10 renewals, the slowest answered after 0.0ns; up to 2.0s without one, of 10s that a term lasts and 2s after which one is due; 0 terms lost to that, 0 times a holder replaced who had not released
+    "#]]
+    .assert_eq(&log.take());
+
+    // Calls that are refused at once, and then answered again: two of them, of a lease that is kept.
+    faults.times(2, Op::Cas, Fault::Error(LockErrorKind::Unavailable));
+    sleep(s(60)).await;
+    expect_test::expect![[r#"
+        WARN failed; it is tried again lock="memory://lock" operation=compare-and-swap error=unavailable: memory://lock: compare_and_swap: as ordered took=0ns remaining=8s purpose=Renew
+        WARN renewals fail lock="memory://lock" unrenewed_for=4s remaining=6s
+        INFO answers again lock="memory://lock" operation=compare-and-swap failing_for=4s times=2
+    "#]]
+    .assert_eq(&log.take());
+
+    faults.partition(Partition::Full);
+    leadership.lost().await;
+    drop(leadership);
+    sleep(s(300)).await;
+    expect_test::expect![[r#"
+        WARN renewals fail lock="memory://lock" unrenewed_for=4s remaining=6s
+        WARN lost the lease lock="memory://lock" token=1 reason=no renewal succeeded within the renew deadline
+        WARN the durations do not fit the store lock="memory://lock" advice=too tight: in 3078s 1532 renewals, the slowest answered after 0.0ns; up to 10.0s without one, of 10s that a term lasts and 2s after which one is due; 1 terms lost to that, 0 times a holder replaced who had not released; LeaseDuration 33s, RenewDeadline 22s would fit (now 15s, 10s)
+        INFO stopped leading lock="memory://lock" token=1 end=no renewal succeeded within the renew deadline
+        WARN failed; it is tried again lock="memory://lock" operation=compare-and-swap error=ambiguous: memory://lock did not answer in time took=10s purpose=Renew
+    "#]]
+    .assert_eq(&log.take());
+
+    faults.partition(Partition::None);
+    sleep(s(10)).await;
+    expect_test::expect![[r#"
+        INFO answers again lock="memory://lock" operation=compare-and-swap failing_for=297.998s times=62
+        INFO started leading lock="memory://lock" token=1534
+    "#]]
+    .assert_eq(&log.take());
+}
