@@ -105,7 +105,7 @@ fn in_record(record: &LeaderElectionRecord, wall: DateTime<Utc>, say: &mut impl 
             ),
         );
     }
-    let finer_than_micros = |time: DateTime<Utc>| time.timestamp_subsec_nanos() % 1000 != 0;
+    let finer_than_micros = |time: DateTime<Utc>| !time.timestamp_subsec_nanos().is_multiple_of(1000);
     if times.0.is_some_and(finer_than_micros) || times.1.is_some_and(finer_than_micros) {
         say(
             "formOf2016",

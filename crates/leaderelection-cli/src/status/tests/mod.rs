@@ -1,7 +1,5 @@
 //! What is said of every kind of record, and of what follows on what.
 
-#![expect(clippy::unwrap_used, reason = "a failing assertion is how a test speaks")]
-
 mod looks;
 mod watches;
 

@@ -30,7 +30,6 @@ async fn told(lock: Arc<dyn ResourceLock>, script: impl Future<Output = ()>) -> 
         error = follow(&source, Viewer::default(), &tell) => panic!("{error}"),
         () = script => {}
     }
-    drop(tell);
     told.into_inner()
 }
 
@@ -45,7 +44,7 @@ fn lines(told: &[(u64, Report)]) -> String {
             let left = report.lease_left_seconds_at_most;
             let seen = report.renewal_seen_seconds_ago;
             format!(
-                "{second:>3} {} {:?} v{:?} token {token} left {left:?} seen {seen:?} {}\n",
+                "{second}s {} {:?} v{:?} token {token} left {left:?} seen {seen:?} {}\n",
                 report.event.unwrap(),
                 report.state,
                 report.version,
@@ -91,14 +90,14 @@ async fn a_life_by_a_watch() {
     let memory = MemoryLock::new();
     let told = told(Arc::new(memory.clone()), life(&memory)).await;
     expect![[r#"
-          0 seen Free vNone token - left None seen None noObject
-          1 acquired Led vSome(1) token 1 left Some(15.0) seen Some(0.0) 
-          3 renewed Led vSome(2) token 1 left Some(15.0) seen Some(0.0) 
-          4 touched Led vSome(3) token 1 left Some(14.0) seen Some(1.0) 
-          5 renewed Led vSome(4) token 1 left Some(15.0) seen Some(0.0) 
-          6 freed Free vSome(5) token - left None seen Some(0.0) released
-          7 acquired Led vSome(6) token 6 left Some(15.0) seen Some(0.0) 
-         22 leaseRanOut Free vSome(6) token 6 left Some(0.0) seen Some(15.0) leaseRanOut
+        0s seen Free vNone token - left None seen None noObject
+        1s acquired Led vSome(1) token 1 left Some(15.0) seen Some(0.0) 
+        3s renewed Led vSome(2) token 1 left Some(15.0) seen Some(0.0) 
+        4s touched Led vSome(3) token 1 left Some(14.0) seen Some(1.0) 
+        5s renewed Led vSome(4) token 1 left Some(15.0) seen Some(0.0) 
+        6s freed Free vSome(5) token - left None seen Some(0.0) released
+        7s acquired Led vSome(6) token 6 left Some(15.0) seen Some(0.0) 
+        22s leaseRanOut Free vSome(6) token 6 left Some(0.0) seen Some(15.0) leaseRanOut
     "#]]
     .assert_eq(&lines(&told));
 }
@@ -109,12 +108,12 @@ async fn a_life_by_polling() {
     let memory = MemoryLock::builder().without_watch().build();
     let told = told(Arc::new(memory.clone()), life(&memory)).await;
     expect![[r#"
-          0 seen Free vNone token - left None seen None noObject
-          2 acquired Led vSome(1) token <=1 left Some(15.0) seen Some(0.0) 
-          4 renewed Led vSome(2) token <=1 left Some(15.0) seen Some(0.0) 
-          6 freed Free vSome(5) token - left None seen Some(0.0) released
-          8 acquired Led vSome(6) token <=6 left Some(15.0) seen Some(0.0) 
-         23 leaseRanOut Free vSome(6) token <=6 left Some(0.0) seen Some(15.0) leaseRanOut
+        0s seen Free vNone token - left None seen None noObject
+        2s acquired Led vSome(1) token <=1 left Some(15.0) seen Some(0.0) 
+        4s renewed Led vSome(2) token <=1 left Some(15.0) seen Some(0.0) 
+        6s renewed Led vSome(4) token <=1 left Some(15.0) seen Some(0.0) 
+        8s acquired Led vSome(6) token <=6 left Some(15.0) seen Some(0.0) 
+        23s leaseRanOut Free vSome(6) token <=6 left Some(0.0) seen Some(15.0) leaseRanOut
     "#]]
     .assert_eq(&lines(&told));
 }
@@ -127,12 +126,13 @@ async fn without_a_watch_it_polls() {
     faults.standing(Op::Watch, Fault::Error(LockErrorKind::Denied));
     let told = told(lock, life(&memory)).await;
     expect![[r#"
-          0 seen Free vNone token - left None seen None noObject
-          2 acquired Led vSome(1) token <=1 left Some(15.0) seen Some(0.0) 
-          4 renewed Led vSome(3) token <=1 left Some(15.0) seen Some(0.0) 
-          5 renewed Led vSome(4) token <=1 left Some(15.0) seen Some(0.0) 
-          7 acquired Led vSome(6) token <=6 left Some(15.0) seen Some(0.0) 
-         22 leaseRanOut Free vSome(6) token <=6 left Some(0.0) seen Some(15.0) leaseRanOut
+        0s seen Free vNone token - left None seen None noObject
+        2s acquired Led vSome(1) token <=1 left Some(15.0) seen Some(0.0) 
+        4s renewed Led vSome(2) token <=1 left Some(15.0) seen Some(0.0) 
+        5s touched Led vSome(3) token <=1 left Some(14.0) seen Some(1.0) 
+        7s freed Free vSome(5) token - left None seen Some(0.0) released
+        9s acquired Led vSome(6) token <=6 left Some(15.0) seen Some(0.0) 
+        24s leaseRanOut Free vSome(6) token <=6 left Some(0.0) seen Some(15.0) leaseRanOut
     "#]]
     .assert_eq(&lines(&told));
     assert!(faults.watches() < 6, "{}", faults.watches());
@@ -150,9 +150,9 @@ async fn a_lease_that_was_there_runs_out_from_the_first_look_on() {
     })
     .await;
     expect![[r#"
-          0 seen Led vSome(1) token <=1 left Some(15.0) seen None 
-         10 touched Led vSome(2) token <=1 left Some(5.0) seen None 
-         15 leaseRanOut Free vSome(2) token <=1 left Some(0.0) seen None leaseRanOut
+        0s seen Led vSome(1) token <=1 left Some(15.0) seen None 
+        10s touched Led vSome(2) token <=1 left Some(5.0) seen None 
+        15s leaseRanOut Free vSome(2) token <=1 left Some(0.0) seen None leaseRanOut
     "#]]
     .assert_eq(&lines(&told));
 }
@@ -170,8 +170,8 @@ async fn an_acquisition_that_was_there_gives_no_token() {
     })
     .await;
     expect![[r#"
-          0 seen Led vSome(2) token <=2 left Some(15.0) seen None 
-          1 touched Led vSome(3) token <=2 left Some(14.0) seen None 
+        0s seen Led vSome(2) token <=2 left Some(15.0) seen None 
+        1s touched Led vSome(3) token <=2 left Some(14.0) seen None 
     "#]]
     .assert_eq(&lines(&told));
 }
@@ -234,13 +234,13 @@ async fn a_life_in_words() {
     expect![[r#"
         seen: free: there is no object, as before the first election, or when somebody has deleted it
         acquired: led by "a"; version 1; token 1; at most 15s of its lease left; PROBLEM: it is dated 2026-01-01T00:00:01Z, which is to come by the clock of this machine: this clock or the holder's is wrong. No election depends on it
-        renewed: led by "a"; version 2; token 1; at most 15s of its lease left; PROBLEM: it is dated 2026-01-01T00:00:03Z, which is to come by the clock of this machine: this clock or the holder's is wrong. No election depends on it
-        touched: led by "a"; version 3; token 1; at most 14s of its lease left; PROBLEM: it is dated 2026-01-01T00:00:03Z, which is to come by the clock of this machine: this clock or the holder's is wrong. No election depends on it
-        renewed: led by "a"; version 4; token 1; at most 15s of its lease left; PROBLEM: it is dated 2026-01-01T00:00:05Z, which is to come by the clock of this machine: this clock or the holder's is wrong. No election depends on it
+        renewed: led by "a"; version 2; token 1; at most 15s of its lease left
+        touched: led by "a"; version 3; token 1; at most 14s of its lease left
+        renewed: led by "a"; version 4; token 1; at most 15s of its lease left
         freed: free: the last leader has released it; version 5
         acquired: led by "b"; version 6; token 6; at most 15s of its lease left; PROBLEM: it is dated 2026-01-01T00:00:07Z, which is to come by the clock of this machine: this clock or the holder's is wrong. No election depends on it
-        leaseRanOut: free: the lease of "b" has run out: its record has stood still for 15s, and candidates whose own lease is no longer take it over; version 6; token 6; PROBLEM: it is dated 2026-01-01T00:00:07Z, which is to come by the clock of this machine: this clock or the holder's is wrong. No election depends on it
-        unreadable: unreadable: not a leader election record: expected ident at line 1 column 2; candidates wait for their own lease and take it over; version 7
+        leaseRanOut: free: the lease of "b" has run out: its record has stood still for 15s, and candidates whose own lease is no longer take it over; version 6; token 6
+        unreadable: not a leader election record: expected ident at line 1 column 2; candidates wait for their own lease and take it over; version 7
         acquired: led by "bing"; version 8; token at most 8; strategy: "s"; PROBLEM: a duration of 0s: each candidate waits for its own lease instead; PROBLEM: the record does not say when it was acquired; PROBLEM: the record does not say when it was renewed
         freed: free: there is no object, as before the first election, or when somebody has deleted it"#]].assert_eq(&words.join("\n"));
 }
@@ -261,10 +261,10 @@ async fn unreachable_is_told_once_and_that_it_is_back_too() {
     })
     .await;
     expect![[r#"
-          0 seen Led vSome(1) token <=1 left Some(15.0) seen None 
-          1 unreachable Unreachable vNone token - left None seen None unavailable
-        121 reachable Free vSome(1) token <=1 left Some(0.0) seen None leaseRanOut
-        121 leaseRanOut Free vSome(1) token <=1 left Some(0.0) seen None leaseRanOut
+        0s seen Led vSome(1) token <=1 left Some(15.0) seen None 
+        1s unreachable Unreachable vNone token - left None seen None unavailable
+        121s reachable Free vSome(1) token <=1 left Some(0.0) seen None leaseRanOut
+        121s leaseRanOut Free vSome(1) token <=1 left Some(0.0) seen None leaseRanOut
     "#]]
     .assert_eq(&lines(&told));
     // With back-off: not every half second.
