@@ -9,6 +9,7 @@ use leaderelection::{LeaseTiming, MissingRecord, TimingError};
 use crate::duration;
 use crate::etcd_args::{EtcdAccess, EtcdArgs};
 use crate::lock_arg::LockArg;
+use crate::run::HealthArgs;
 use crate::status::StatusArgs;
 
 /// Leader election for any command.
@@ -102,6 +103,9 @@ pub(crate) struct RunArgs {
     // Behind the others: its heading is that of what follows.
     #[command(flatten)]
     etcd: EtcdArgs,
+
+    #[command(flatten)]
+    pub(crate) health: HealthArgs,
 }
 
 /// [`MissingRecord`] as a flag.

@@ -426,6 +426,36 @@ fn timing_that_is_not_safe_is_refused_with_the_numbers() {
     }
 }
 
+#[cfg(feature = "etcd")]
+#[test]
+fn an_address_to_listen_on_is_checked_and_what_is_about_it_needs_it() {
+    for address in [
+        "",
+        "8080",
+        "127.0.0.1",
+        "127.0.0.1:",
+        ":",
+        ":99999",
+        "host:8080",
+        "localhost:http",
+    ] {
+        refused(
+            &run(&["--health-listen", address]),
+            &["--health-listen", &format!("'{address}'"), "127.0.0.1:8080"],
+        );
+    }
+    refused(&run(&["--ready", "leader"]), &["--health-listen <ADDR>"]);
+    refused(&run(&["--health-tolerance", "1s"]), &["--health-listen <ADDR>"]);
+    refused(
+        &run(&["--health-listen", ":0", "--ready", "everybody"]),
+        &["--ready", "leader, anyone"],
+    );
+    refused(
+        &run(&["--health-listen", ":0", "--health-tolerance", "-1s"]),
+        &["--health-tolerance", "15s"],
+    );
+}
+
 #[test]
 fn what_is_missing_is_named() {
     refused(&["run", "--", "true"], &["--lock"]);
