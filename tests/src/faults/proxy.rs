@@ -8,6 +8,9 @@ use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream, ToSocketA
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::time::Duration;
+
+use leaderelection::{Clock, SystemClock};
 
 /// Which way bytes go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +46,7 @@ struct State {
     held: Vec<Way>,
     refuses: bool,
     lose_next: Option<Way>,
+    delay: Duration,
     connections: Vec<TcpStream>,
 }
 
@@ -84,6 +88,11 @@ impl Proxy {
     /// Lets nothing pass this way, without losing it, until [`release`](Self::release).
     pub fn hold(&self, way: Way) {
         self.shared.state().held.push(way);
+    }
+
+    /// From now on whatever comes takes so long to pass, each way.
+    pub fn delay(&self, by: Duration) {
+        self.shared.state().delay = by;
     }
 
     /// Closes every connection, and each new one at once, until [`release`](Self::release).
@@ -185,6 +194,15 @@ impl Shared {
             state.lose_next = None;
             self.cut(state);
             return false;
+        }
+        let arrived = SystemClock.mono();
+        loop {
+            let left = arrived.after(state.delay).since(SystemClock.mono());
+            if state.cuts != cuts || left.is_zero() {
+                break;
+            }
+            let waited = self.changed.wait_timeout(state, left);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
         while state.cuts == cuts && state.held.contains(&way) {
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);

@@ -7,6 +7,7 @@ mod crowded;
 mod ends;
 mod restored;
 mod retries;
+mod slowing;
 
 use std::error::Error;
 use std::time::Duration;
