@@ -113,6 +113,9 @@ if [ "${1-}" != --print ] && [ ! -d "$folder" ]; then
     step 'the contender on client-go v0.23.17, the last with the locks on Endpoints and ConfigMaps' compile .
     cd -- "$here/etcdutl"
     step 'etcdutl, which restores snapshots' compile go.etcd.io/etcd/etcdutl/v3
+    cd -- "$here/promtool"
+    step 'promtool, and what reads dashboards by the schema of Grafana (the first time two or three minutes)' \
+        compile -tags remove_all_sd github.com/prometheus/prometheus/cmd/promtool ./dashboard
     cd -- "$here"
     # The same files by another name, not copies: all folders are in the cache.
     ln -- "$servers"/* "$old_etcd"/* "$half/"

@@ -239,7 +239,7 @@ impl Leaderelect {
     /// # Errors
     /// When it does not learn it.
     pub fn follows(&self, holder: &str) -> Result<Line> {
-        self.logged(&format!("holder=Some({holder:?})"))
+        self.logged(&format!("holder={holder:?}"))
     }
 
     fn wait_for(&self, lines: &Receiver<Line>, wanted: &str, is_it: impl Fn(&str) -> bool) -> Result<Line> {

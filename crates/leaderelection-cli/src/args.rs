@@ -10,6 +10,8 @@ use crate::duration;
 use crate::etcd_args::{EtcdAccess, EtcdArgs};
 use crate::lock_arg::LockArg;
 use crate::plan::PlanArgs;
+use crate::run::HealthArgs;
+use crate::status::StatusArgs;
 
 /// Leader election for any command.
 #[derive(Debug, Parser)]
@@ -25,6 +27,7 @@ pub(crate) enum Command {
     Run(Box<RunArgs>),
     Move(Box<MoveArgs>),
     Plan(PlanArgs),
+    Status(Box<StatusArgs>),
     #[command(name = "__child", hide = true)]
     Child(ChildArgs),
     #[command(name = "__guard", hide = true)]
@@ -102,6 +105,9 @@ pub(crate) struct RunArgs {
     // Behind the others: its heading is that of what follows.
     #[command(flatten)]
     etcd: EtcdArgs,
+
+    #[command(flatten)]
+    pub(crate) health: HealthArgs,
 }
 
 /// [`MissingRecord`] as a flag.

@@ -8,6 +8,7 @@
 //! demo/          leaderelect demo
 //! run/           leaderelect run                 move_lock.rs: leaderelect move    log.rs: what both log
 //! plan/          leaderelect plan
+//! status/        leaderelect status
 //! ```
 
 mod args;
@@ -20,6 +21,7 @@ mod log;
 mod move_lock;
 mod plan;
 mod run;
+mod status;
 
 use std::process::ExitCode;
 
@@ -40,6 +42,7 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run::run(*args),
         Command::Move(args) => move_lock::run(*args),
         Command::Plan(args) => plan::run(&args),
+        Command::Status(args) => status::run(*args),
         Command::Child(args) => run::child::become_command(&args),
         Command::Guard => run::guard::watch_over_group(),
     }

@@ -63,6 +63,7 @@ fn help_is_what_the_golden_files_say() {
     golden("help.txt", &["--help"]);
     golden("run-help.txt", &["run", "--help"]);
     golden("move-help.txt", &["move", "--help"]);
+    golden("status-help.txt", &["status", "--help"]);
     golden("demo-help.txt", &["demo", "--help"]);
 }
 
@@ -97,6 +98,24 @@ fn a_move_needs_two_locks_and_durations_that_are_safe() {
         &["move", "--from", "leases:ns/job", "--to", "leases:ns/job"],
         &["leases:ns/job", "cannot be moved to itself"],
     );
+}
+
+#[test]
+fn status_needs_a_lock_and_sound_flags() {
+    refused(&["status"], &["--lock <LOCK>"]);
+    refused(&["status", "--lock", "leader"], &["--lock", "'leader'"]);
+    #[cfg(feature = "etcd")]
+    {
+        let status = ["status", "--lock", "etcd://127.0.0.1:1/k"];
+        let with = |more: &[&'static str]| -> Vec<&str> { status.iter().chain(more).copied().collect() };
+        refused(&with(&["--timeout", "0s"]), &["--timeout", "greater than 0"]);
+        refused(&with(&["--output", "yaml"]), &["--output", "text, json"]);
+        refused(
+            &with(&["--etcd-cacert", "ca.crt"]),
+            &["--etcd-cacert is for a lock with TLS"],
+        );
+        refused(&with(&["--", "true"]), &["unexpected argument 'true'"]);
+    }
 }
 
 #[test]
@@ -405,6 +424,36 @@ fn timing_that_is_not_safe_is_refused_with_the_numbers() {
     ] {
         refused(&run(flags), &[said, "Usage: leaderelect run"]);
     }
+}
+
+#[cfg(feature = "etcd")]
+#[test]
+fn an_address_to_listen_on_is_checked_and_what_is_about_it_needs_it() {
+    for address in [
+        "",
+        "8080",
+        "127.0.0.1",
+        "127.0.0.1:",
+        ":",
+        ":99999",
+        "host:8080",
+        "localhost:http",
+    ] {
+        refused(
+            &run(&["--health-listen", address]),
+            &["--health-listen", &format!("'{address}'"), "127.0.0.1:8080"],
+        );
+    }
+    refused(&run(&["--ready", "leader"]), &["--health-listen <ADDR>"]);
+    refused(&run(&["--health-tolerance", "1s"]), &["--health-listen <ADDR>"]);
+    refused(
+        &run(&["--health-listen", ":0", "--ready", "everybody"]),
+        &["--ready", "leader, anyone"],
+    );
+    refused(
+        &run(&["--health-listen", ":0", "--health-tolerance", "-1s"]),
+        &["--health-tolerance", "15s"],
+    );
 }
 
 #[test]

@@ -172,7 +172,8 @@ async fn losses_are_counted_by_reason() {
     let _guard = metrics::set_default_local_recorder(&recorder);
     let lock = MemoryLock::new();
     let handle = candidate(lock.clone(), "a").build().unwrap().spawn().unwrap();
-    let seize: [(&str, Box<dyn Fn()>); 3] = [
+    type Lose<'a> = Box<dyn Fn() + 'a>;
+    let seize: [(&str, Lose); 3] = [
         (
             "record_gone",
             Box::new(|| {

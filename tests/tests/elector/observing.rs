@@ -83,7 +83,7 @@ async fn work_that_outlives_its_term_is_unhealthy() {
     // R after the renewal's send the term is over, L after it another may lead, and 20 s more are tolerated.
     sleep(left + s(15) - s(10) + s(20) - ms(5)).await;
     assert!(!held_too_long.is_valid());
-    assert_eq!(observer.ready(Readiness::LeaderOnly).is_err(), true);
+    assert!(observer.ready(Readiness::LeaderOnly).is_err());
     assert_eq!(observer.health(s(20)), Ok(()));
     sleep(s(3)).await;
     let Err(Unhealthy { overdue }) = observer.health(s(20)) else {

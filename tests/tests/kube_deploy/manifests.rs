@@ -1,6 +1,8 @@
 //! The files, and what the apiserver says of them.
 
 use std::error::Error;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -22,8 +24,8 @@ pub(crate) fn objects(namespace: &str) -> Result<Vec<Value>, Box<dyn Error>> {
     let mut objects = Vec::new();
     for file in std::fs::read_dir(folder)? {
         let path = file?.path();
+        // What is for Prometheus, and no object of Kubernetes.
         if path.is_dir() {
-            // No objects of Kubernetes.
             continue;
         }
         assert_eq!(
@@ -133,6 +135,79 @@ fn the_pod_has_the_time_that_leaderelect_plan_names() -> Result<(), Box<dyn Erro
     Ok(())
 }
 
+/// The arguments of the container up to what it runs, for this machine: on a port that is free.
+fn words_of(container: &Value, namespace: &str) -> Vec<String> {
+    let words = [&container["command"], &container["args"]];
+    let words = words.iter().filter_map(|words| words.as_array()).flatten();
+    let mut words: Vec<String> = words
+        .filter_map(Value::as_str)
+        .map(|word| word.replace("$(POD_NAMESPACE)", namespace))
+        .collect();
+    assert_eq!(words.pop().as_deref(), Some("my-service"));
+    assert_eq!(words.remove(0), "leaderelect");
+    let port = format!("--health-listen=:{}", container["ports"][0]["containerPort"]);
+    let listen = words.iter_mut().find(|word| **word == port);
+    *listen.unwrap() = "--health-listen=127.0.0.1:0".to_owned();
+    words
+}
+
+/// By who leads, and by who follows, to whom the roll-out goes on.
+#[test]
+fn its_probes_are_answered() -> Result<(), Box<dyn Error>> {
+    let server = KubeApiserver::shared()?;
+    let namespace = server.namespace("probes")?;
+    let deployment = object("Deployment", &namespace)?;
+    let container = &deployment["spec"]["template"]["spec"]["containers"][0];
+    let words = words_of(container, &namespace);
+    let mut copies = Vec::new();
+    for _ in 0..2 {
+        let mut process = Command::new(PROGRAM);
+        process
+            .args(&words)
+            .args(["sh", "-c", STUBBORN_WORK])
+            .env("KUBECONFIG", server.kubeconfig());
+        let copy = Leaderelect::spawn(process)?;
+        let said = copy.logged("answers /healthz")?.text;
+        let address = said
+            .split("address=")
+            .nth(1)
+            .ok_or("no address")?
+            .trim()
+            .to_owned();
+        if copies.is_empty() {
+            copy.started()?;
+        }
+        copies.push((copy, address));
+    }
+    for (_, address) in &copies {
+        for (probe, path) in [("livenessProbe", "/healthz"), ("readinessProbe", "/readyz")] {
+            let get = &container[probe]["httpGet"];
+            assert_eq!(
+                (&get["path"], &get["port"]),
+                (&path.into(), &container["ports"][0]["name"])
+            );
+            let began = now();
+            while !ask(address, path)?.starts_with("HTTP/1.1 200 OK\r\n") {
+                assert!(
+                    now().since(began) < Duration::from_secs(30),
+                    "{}",
+                    ask(address, path)?
+                );
+                wait(Duration::from_millis(50));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn ask(address: &str, path: &str) -> std::io::Result<String> {
+    let mut stream = TcpStream::connect(address)?;
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\n\r\n")?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    Ok(answer)
+}
+
 /// The worst that its comment reckons with, played by what would run in the pod: a command that heeds no SIGTERM, and an apiserver that
 /// no longer answers when it is time to release.
 #[test]
@@ -145,15 +220,7 @@ fn the_pod_has_the_time_that_leaderelect_run_may_take_to_end() -> Result<(), Box
     let pod = &deployment["spec"]["template"]["spec"];
     let given = pod["terminationGracePeriodSeconds"].as_u64().ok_or("no limit")?;
     let given = Duration::from_secs(given);
-    let container = &pod["containers"][0];
-    let words = [&container["command"], &container["args"]];
-    let words = words.iter().filter_map(|words| words.as_array()).flatten();
-    let mut words: Vec<String> = words
-        .filter_map(Value::as_str)
-        .map(|word| word.replace("$(POD_NAMESPACE)", &namespace))
-        .collect();
-    assert_eq!(words.first().map(String::as_str), Some("leaderelect"));
-    assert_eq!(words.pop().as_deref(), Some("my-service"));
+    let words = words_of(&pod["containers"][0], &namespace);
     let drain_timeout = words
         .iter()
         .find_map(|word| word.strip_prefix("--drain-timeout="));
@@ -161,7 +228,7 @@ fn the_pod_has_the_time_that_leaderelect_run_may_take_to_end() -> Result<(), Box
 
     let mut process = Command::new(PROGRAM);
     process
-        .args(&words[1..])
+        .args(&words)
         .args(["sh", "-c", STUBBORN_WORK])
         .env("KUBECONFIG", server.kubeconfig());
     let mut leader = Leaderelect::spawn(process)?;

@@ -6,6 +6,7 @@
 //! child.rs      between the fork and COMMAND: dies with its parent
 //! guard.rs      a process that kills the group when the lease has run out or this process is gone
 //! stops.rs      SIGTERM and SIGINT
+//! health/       --health-listen
 //! ```
 //!
 //! Everything happens on the main thread. That is no economy: Linux ends a child "with its parent" when the *thread* that
@@ -15,6 +16,7 @@
 pub(crate) mod child;
 mod children;
 pub(crate) mod guard;
+mod health;
 mod stops;
 
 use std::cell::Cell;
@@ -30,6 +32,8 @@ use leaderelection::{
 
 use self::children::{Children, GroupEnd, StartError};
 use self::guard::GuardTime;
+pub(crate) use self::health::HealthArgs;
+use self::health::{Health, HealthError};
 use self::stops::Stops;
 use crate::args::{self, RunArgs};
 use crate::etcd_args::EtcdAccess;
@@ -44,6 +48,8 @@ enum RunError {
     Lock(String),
     #[error(transparent)]
     Election(#[from] ElectionError),
+    #[error(transparent)]
+    Health(#[from] HealthError),
     #[error(transparent)]
     Start(#[from] StartError),
     #[error("COMMAND was killed because the process that guards it is gone")]
@@ -96,6 +102,8 @@ async fn supervise(args: RunArgs, etcd: &EtcdAccess, timing: LeaseTiming) -> Res
     let stops = Stops::default();
     let reaping = children.reap()?;
     let mut listening = pin!(stops.listen()?);
+    let health = Health::listen(&args.health, &stops)?;
+    let mut serving = pin!(health.serve());
     // One that was made for this life stays known as such: an acquisition whose reply is lost is recognised (SAFETY 16).
     let identity = match args.identity {
         Some(name) => Identity::new(name).map_err(ElectionError::from)?,
@@ -106,12 +114,14 @@ async fn supervise(args: RunArgs, etcd: &EtcdAccess, timing: LeaseTiming) -> Res
         opened = args.lock.open(etcd) => opened.map_err(RunError::Lock)?,
         () = stops.first() => return Ok(0),
         never = &mut listening => match never {},
+        never = &mut serving => match never {},
     };
     tracing::info!(%identity, lock = lock.describe(), "campaigning");
     let elector = LeaderElector::builder(lock, identity.clone())
         .timing(timing.clone())
         .missing_record(args.missing_record.into())
         .build()?;
+    health.watch(&elector);
     let recorder = recorder.filter(|_| args.events);
     let recording = Recording::start(recorder, &elector).map_err(RunError::Lock)?;
     let office = Office {
@@ -122,9 +132,12 @@ async fn supervise(args: RunArgs, etcd: &EtcdAccess, timing: LeaseTiming) -> Res
         command: &args.command,
     };
     let ended = tokio::select! {
+        // Whoever asks over HTTP, however often, comes last.
+        biased;
         ended = elector.run(stops.first(), |leadership| office.lead(leadership)) => ended,
         never = reaping => match never {},
         never = listening => match never {},
+        never = serving => match never {},
     };
     recording.finish().await;
     match ended? {

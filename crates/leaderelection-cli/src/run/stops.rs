@@ -30,6 +30,11 @@ impl Stops {
         })
     }
 
+    /// Whether the first has come.
+    pub(super) fn asked(&self) -> bool {
+        *self.0.borrow() > 0
+    }
+
     pub(super) async fn first(&self) {
         self.at_least(1).await;
     }

@@ -25,51 +25,76 @@ const FAILURES: &str = "leader_election_call_failures_total";
 const AT_RISK: &str = "leader_election_at_risk_total";
 
 /// How a renewal went, as the label `outcome` says it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Outcome {
     Success,
     Conflict,
     Failed(LockErrorKind),
 }
 
-impl Outcome {
-    fn label(self) -> &'static str {
-        match self {
-            Self::Success => "success",
-            Self::Conflict => "conflict",
-            Self::Failed(LockErrorKind::Ambiguous) => "ambiguous",
-            Self::Failed(LockErrorKind::Unavailable) => "unavailable",
-            Self::Failed(LockErrorKind::Denied) => "denied",
-            Self::Failed(LockErrorKind::Invalid) => "invalid",
-        }
+const OUTCOMES: [(Outcome, &str); 6] = [
+    (Outcome::Success, "success"),
+    (Outcome::Conflict, "conflict"),
+    (Outcome::Failed(LockErrorKind::Ambiguous), "ambiguous"),
+    (Outcome::Failed(LockErrorKind::Unavailable), "unavailable"),
+    (Outcome::Failed(LockErrorKind::Denied), "denied"),
+    (Outcome::Failed(LockErrorKind::Invalid), "invalid"),
+];
+
+const OPERATIONS: [(Operation, &str); 3] = [
+    (Operation::Get, "get"),
+    (Operation::CompareAndSwap, "compare_and_swap"),
+    (Operation::Watch, "watch"),
+];
+
+/// Why terms can end against the will of their work, as the label `reason` says it.
+const REASONS: [&str; 6] = [
+    "deadline_exceeded",
+    "taken",
+    "record_gone",
+    "record_unreadable",
+    "store_went_back",
+    "drain_timeout",
+];
+
+fn reason(reason: &LossReason) -> Option<&'static str> {
+    let [deadline, taken, gone, unreadable, went_back, drain] = REASONS;
+    match reason {
+        LossReason::DeadlineExceeded => Some(deadline),
+        LossReason::TakenBy(_) => Some(taken),
+        LossReason::RecordGone => Some(gone),
+        LossReason::RecordUnreadable => Some(unreadable),
+        LossReason::StoreWentBack => Some(went_back),
+        LossReason::DrainTimeout => Some(drain),
+        // No losses: what a guard says when its term is over by will, or when there is nobody left to count.
+        LossReason::WorkEnded | LossReason::ElectorGone => None,
     }
 }
 
 /// The metrics of one election.
 pub(super) struct Metrics {
-    name: String,
     master: Gauge,
     slowpath: Counter,
     transitions: Counter,
-    renewed: Counter,
+    renewals: [(Outcome, Counter); 6],
     renewal_duration: Histogram,
     lease_remaining: Gauge,
     observation_age: Gauge,
     takeover_duration: Histogram,
     watch_restarts: Counter,
     at_risk: Counter,
+    losses: [(&'static str, Counter); 6],
+    failures: [(Operation, Counter); 3],
 }
 
 impl Metrics {
-    /// All that have no other label begin at 0, also on a candidate that never leads.
+    /// All of them begin at 0, also on a candidate that never leads: of a series that begins with 1 Prometheus sees no increase.
     pub(super) fn new(name: &str) -> Self {
         describe();
         let name = name.to_owned();
-        let counter = |metric| {
-            let counter = metrics::counter!(metric, "name" => name.clone());
-            counter.absolute(0);
-            counter
-        };
+        let counter = |metric| metrics::counter!(metric, "name" => name.clone());
+        let labelled =
+            |metric, label, value| metrics::counter!(metric, "name" => name.clone(), label => value);
         let gauge = |metric| {
             let gauge = metrics::gauge!(metric, "name" => name.clone());
             gauge.set(0.0);
@@ -80,14 +105,16 @@ impl Metrics {
             master: gauge(MASTER),
             slowpath: counter(SLOWPATH),
             transitions: counter(TRANSITIONS),
-            renewed: metrics::counter!(RENEWALS, "name" => name.clone(), "outcome" => Outcome::Success.label()),
+            renewals: OUTCOMES.map(|(outcome, label)| (outcome, labelled(RENEWALS, "outcome", label))),
             renewal_duration: histogram(RENEWAL_DURATION),
             lease_remaining: gauge(LEASE_REMAINING),
             observation_age: gauge(OBSERVATION_AGE),
             takeover_duration: histogram(TAKEOVER_DURATION),
             watch_restarts: counter(WATCH_RESTARTS),
             at_risk: counter(AT_RISK),
-            name,
+            losses: REASONS.map(|reason| (reason, labelled(LOSSES, "reason", reason))),
+            failures: OPERATIONS
+                .map(|(operation, label)| (operation, labelled(FAILURES, "operation", label))),
         }
     }
 
@@ -103,19 +130,11 @@ impl Metrics {
         self.lease_remaining.set(0.0);
     }
 
-    pub(super) fn lost(&self, reason: &LossReason) {
+    pub(super) fn lost(&self, lost: &LossReason) {
         self.master.set(0.0);
-        let reason = match reason {
-            LossReason::DeadlineExceeded => "deadline_exceeded",
-            LossReason::TakenBy(_) => "taken",
-            LossReason::RecordGone => "record_gone",
-            LossReason::RecordUnreadable => "record_unreadable",
-            LossReason::StoreWentBack => "store_went_back",
-            LossReason::DrainTimeout => "drain_timeout",
-            LossReason::WorkEnded => "work_ended",
-            LossReason::ElectorGone => "elector_gone",
-        };
-        metrics::counter!(LOSSES, "name" => self.name.clone(), "reason" => reason).increment(1);
+        if let Some(reason) = reason(lost) {
+            count(&self.losses, reason);
+        }
     }
 
     pub(super) fn transition(&self) {
@@ -132,29 +151,18 @@ impl Metrics {
         if !renews && purpose != Purpose::Release {
             return;
         }
-        if !matches!(outcome, Outcome::Success) {
+        if outcome != Outcome::Success {
             self.slowpath.increment(1);
         }
         if !renews {
             return;
         }
         self.renewal_duration.record(took);
-        match outcome {
-            Outcome::Success => self.renewed.increment(1),
-            other => {
-                metrics::counter!(RENEWALS, "name" => self.name.clone(), "outcome" => other.label())
-                    .increment(1);
-            }
-        }
+        count(&self.renewals, outcome);
     }
 
     pub(super) fn failed(&self, operation: Operation) {
-        let operation = match operation {
-            Operation::Get => "get",
-            Operation::CompareAndSwap => "compare_and_swap",
-            Operation::Watch => "watch",
-        };
-        metrics::counter!(FAILURES, "name" => self.name.clone(), "operation" => operation).increment(1);
+        count(&self.failures, operation);
     }
 
     pub(super) fn watch_restarted(&self) {
@@ -165,6 +173,13 @@ impl Metrics {
     pub(super) fn ages(&self, remaining: Duration, observation: Duration) {
         self.lease_remaining.set(remaining);
         self.observation_age.set(observation);
+    }
+}
+
+/// One more of those with the label.
+fn count<L: PartialEq>(counters: &[(L, Counter)], label: L) {
+    if let Some((_, counter)) = counters.iter().find(|(of, _)| *of == label) {
+        counter.increment(1);
     }
 }
 
