@@ -177,11 +177,13 @@ fn parse(text: &str) -> (BTreeMap<String, String>, BTreeMap<String, f64>) {
     (types, samples)
 }
 
-/// All that a leader and a follower have who have met no trouble: two of Go's, and ours.
-const METRICS: [&str; 10] = [
+/// All that a leader and a follower have: two of Go's, and ours.
+const METRICS: [&str; 12] = [
     "leader_election_at_risk_total counter",
+    "leader_election_call_failures_total counter",
     "leader_election_last_observation_age_seconds gauge",
     "leader_election_lease_remaining_seconds gauge",
+    "leader_election_losses_total counter",
     "leader_election_master_status gauge",
     "leader_election_renewal_duration_seconds histogram",
     "leader_election_renewals_total counter",

@@ -29,7 +29,7 @@ fn read(path: impl AsRef<Path>) -> String {
 }
 
 fn promtool(words: &[&str], folder: &Path) -> Result<Output, Box<dyn Error>> {
-    let program = servers::program("promtool")?;
+    let program = servers::find_program("promtool")?;
     Ok(Command::new(program).args(words).current_dir(folder).output()?)
 }
 
@@ -82,7 +82,9 @@ fn an_alert_that_does_not_fire_is_missed() -> TestResult {
 #[test]
 fn the_dashboard_is_one() -> TestResult {
     let check = |board: &Path| -> Result<Output, Box<dyn Error>> {
-        Ok(Command::new(servers::program("dashboard")?).arg(board).output()?)
+        Ok(Command::new(servers::find_program("dashboard")?)
+            .arg(board)
+            .output()?)
     };
     let output = check(&monitoring("dashboard.json"))?;
     assert!(output.status.success(), "{}", said(&output));

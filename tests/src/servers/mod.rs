@@ -28,4 +28,4 @@ pub use self::etcd_cluster::EtcdCluster;
 pub use self::etcd_settings::EtcdSettings;
 pub use self::janitor::Janitor;
 pub use self::kube::KubeApiserver;
-pub(crate) use self::programs::find as find_program;
+pub use self::programs::find as find_program;

@@ -9,7 +9,10 @@ use super::ServerError;
 /// The built program of that name.
 ///
 /// It is in the folder that `LEADERELECTION_SERVERS` names, else in the one that `tests/servers/build.sh` fills.
-pub(crate) fn find(program: &'static str) -> Result<PathBuf, ServerError> {
+///
+/// # Errors
+/// When it is not there; the message names `tests/run.sh`.
+pub fn find(program: &'static str) -> Result<PathBuf, ServerError> {
     let folder = folder()?;
     let path = folder.join(program);
     if path.is_file() {
