@@ -7,7 +7,7 @@ use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
 
 use crate::{candidate, ms, s, sleep};
 
-/// Every metric by name and labels, with its value; of a counter, and of a histogram, what has come since it was shown last.
+/// Every metric by name and labels, with its value: what has come since it was shown last, which is 0 of a gauge that was not set.
 fn shown(snapshotter: &Snapshotter) -> Vec<String> {
     let mut lines: Vec<_> = snapshotter
         .snapshot()
@@ -54,11 +54,25 @@ async fn a_follower_shows_everything_from_the_start() {
     let _handle = candidate(lock, "a").name("job").build().unwrap().spawn().unwrap();
     expect_test::expect![[r#"
         leader_election_at_risk_total{name=job} 0
+        leader_election_call_failures_total{name=job,operation=compare_and_swap} 0
+        leader_election_call_failures_total{name=job,operation=get} 0
+        leader_election_call_failures_total{name=job,operation=watch} 0
         leader_election_last_observation_age_seconds{name=job} 0.000
         leader_election_lease_remaining_seconds{name=job} 0.000
+        leader_election_losses_total{name=job,reason=deadline_exceeded} 0
+        leader_election_losses_total{name=job,reason=drain_timeout} 0
+        leader_election_losses_total{name=job,reason=record_gone} 0
+        leader_election_losses_total{name=job,reason=record_unreadable} 0
+        leader_election_losses_total{name=job,reason=store_went_back} 0
+        leader_election_losses_total{name=job,reason=taken} 0
         leader_election_master_status{name=job} 0.000
         leader_election_renewal_duration_seconds{name=job} 0 values
+        leader_election_renewals_total{name=job,outcome=ambiguous} 0
+        leader_election_renewals_total{name=job,outcome=conflict} 0
+        leader_election_renewals_total{name=job,outcome=denied} 0
+        leader_election_renewals_total{name=job,outcome=invalid} 0
         leader_election_renewals_total{name=job,outcome=success} 0
+        leader_election_renewals_total{name=job,outcome=unavailable} 0
         leader_election_slowpath_total{name=job} 0
         leader_election_takeover_duration_seconds{name=job} 0 values
         leader_election_transitions_total{name=job} 0
@@ -173,7 +187,7 @@ async fn losses_are_counted_by_reason() {
     let lock = MemoryLock::new();
     let handle = candidate(lock.clone(), "a").build().unwrap().spawn().unwrap();
     type Lose<'a> = Box<dyn Fn() + 'a>;
-    let seize: [(&str, Lose); 3] = [
+    let seize: [(&str, Lose<'_>); 3] = [
         (
             "record_gone",
             Box::new(|| {
@@ -205,4 +219,59 @@ async fn losses_are_counted_by_reason() {
         assert!(metric.is_some(), "{reason}: {lines:#?}");
         drop(leadership);
     }
+}
+
+/// The gauge goes up with the lead and down with its end, also where the work does not end, as Prometheus shows it.
+#[tokio::test(start_paused = true)]
+async fn the_lead_is_seen_to_end() {
+    let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
+    let shown = recorder.handle();
+    let _guard = metrics::set_default_local_recorder(&recorder);
+    let master = |value: u8| {
+        let line = format!("leader_election_master_status{{name=\"job\"}} {value}");
+        let text = shown.render();
+        assert!(text.lines().any(|shown| shown == line), "not {line}: {text}");
+    };
+    let faulty = FaultLock::new(MemoryLock::new());
+    let faults = faulty.faults();
+    let handle = candidate(faulty, "a")
+        .name("job")
+        .build()
+        .unwrap()
+        .spawn()
+        .unwrap();
+    master(0);
+    let leadership = handle.leadership().await.unwrap();
+    master(1);
+    faults.partition(Partition::Full);
+    leadership.lost().await;
+    sleep(ms(10)).await;
+    master(0);
+    faults.partition(Partition::None);
+    drop(leadership);
+    let leadership = handle.leadership().await.unwrap();
+    master(1);
+    drop(leadership);
+    handle.shutdown().await.unwrap();
+    master(0);
+}
+
+/// Who has never seen its lock is blind for as long as it runs.
+#[tokio::test(start_paused = true)]
+async fn a_lock_that_was_never_seen_gets_older() {
+    let recorder = DebuggingRecorder::new();
+    let snapshotter = recorder.snapshotter();
+    let _guard = metrics::set_default_local_recorder(&recorder);
+    let faulty = FaultLock::new(MemoryLock::new());
+    faulty.faults().partition(Partition::Full);
+    let elector = candidate(faulty, "a").name("job").build().unwrap();
+    let observer = elector.observer();
+    let _handle = elector.spawn().unwrap();
+    sleep(s(90)).await;
+    observer.refresh_metrics();
+    let lines = shown(&snapshotter);
+    assert_eq!(
+        value(&lines, "leader_election_last_observation_age_seconds{name=job}"),
+        "90.000"
+    );
 }

@@ -70,6 +70,10 @@ impl Scene {
     }
 }
 
+fn near(duration: Duration, wanted: Duration) -> bool {
+    duration >= wanted && duration < wanted + ms(100)
+}
+
 /// At 10 s / 2 s two round trips have to fit the deadline: one that is on its way, and the next. Below 5 s the lead is kept, and
 /// from 5 s on nobody could.
 #[tokio::test(start_paused = true)]
@@ -83,29 +87,22 @@ async fn warned_advised_kept_and_lost_in_time() {
         assert_eq!((risks, verdict()), (0, TimingVerdict::Fine), "{round_trip:?}");
         assert_eq!(scene.leadership.risk(), None);
     }
-    // The work is warned before the durations are called too tight: with every renewal that is out for longer than it may.
+    // The work is warned with every renewal that is out for longer than it may, and where that goes on the durations are too tight,
+    // though more than half of the reserve is left: told once, with durations that would put nothing at risk.
     let (risks, advice) = scene.at(ms(2_900)).await;
     assert!(risks >= 35, "{risks} warnings in 120 s of renewals 2.9 s apart");
-    assert_eq!((advice.as_slice(), verdict()), (&[][..], TimingVerdict::Fine));
-    // More than half of the reserve is used up. It is told once, with numbers, and the lead lasts.
-    scene.slow_to(ms(4_500));
-    sleep(s(30)).await;
-    assert_eq!(verdict(), TimingVerdict::TooTight);
+    assert!(advice.is_empty() || advice.len() == 1, "{advice:?}");
     let advice = scene.handle.timing_advice();
+    assert_eq!(advice.verdict, TimingVerdict::TooTight, "{advice}");
     assert_eq!((advice.terms_lost, advice.takeovers), (0, 0));
-    assert!(
-        advice.slowest_renewal >= ms(4_500) && advice.slowest_renewal < ms(4_600),
-        "{advice}"
-    );
-    assert!(
-        advice.longest_unrenewed >= ms(9_000) && advice.longest_unrenewed < ms(9_100),
-        "{advice}"
-    );
-    // 2 s and 2.5 times the 7 s that were needed, and L in proportion.
+    assert!(advice.risks >= 35, "{advice}");
+    assert!(near(advice.slowest_renewal, ms(2_900)), "{advice}");
+    assert!(near(advice.longest_unrenewed, ms(5_800)), "{advice}");
+    // 2 s and five times the 3.8 s that were needed, and L in proportion.
     let fitting = advice.suggestion.unwrap();
     assert_eq!(
         (fitting.lease_duration(), fitting.renew_deadline()),
-        (s(30), s(20))
+        (s(32), s(21))
     );
     let (_, advice) = scene.at(ms(4_900)).await;
     assert_eq!(advice, [], "it is told when it changes");

@@ -87,7 +87,7 @@ async fn told() {
 
     sleep(s(3_000)).await;
     expect_test::expect![[r#"
-         INFO the durations lock="memory://lock" advice=fine: in 20s 10 renewals, the slowest answered after 0.0ns; up to 2.0s without one, of 10s that a term lasts and 2s after which one is due; 0 terms lost to that, 0 times a holder replaced who had not released
+        INFO the durations lock="memory://lock" advice=fine: in 20s 10 renewals, the slowest answered after 0.0ns; up to 2.0s without one, of 10s that a term lasts and 2s after which one is due; 0 terms lost to that, 0 times at risk, 0 times a holder replaced who had not released
     "#]]
     .assert_eq(&log.take());
 
@@ -107,18 +107,73 @@ async fn told() {
     sleep(s(300)).await;
     expect_test::expect![[r#"
         WARN renewals fail lock="memory://lock" unrenewed_for=4s remaining=6s
+        WARN failed; it is tried again lock="memory://lock" operation=compare-and-swap error=ambiguous: memory://lock has not answered yet took=5s remaining=3s purpose=Renew
         WARN lost the lease lock="memory://lock" token=1 reason=no renewal succeeded within the renew deadline
-        WARN the durations do not fit the store lock="memory://lock" advice=too tight: in 3078s 1532 renewals, the slowest answered after 0.0ns; up to 10.0s without one, of 10s that a term lasts and 2s after which one is due; 1 terms lost to that, 0 times a holder replaced who had not released; LeaseDuration 33s, RenewDeadline 22s would fit (now 15s, 10s)
+        WARN the durations do not fit the store lock="memory://lock" advice=too tight: in 3078s 1532 renewals, the slowest answered after 0.0ns; up to 10.0s without one, of 10s that a term lasts and 2s after which one is due; 1 terms lost to that, 2 times at risk, 0 times a holder replaced who had not released; LeaseDuration 33s, RenewDeadline 22s would fit (now 15s, 10s)
         INFO stopped leading lock="memory://lock" token=1 end=no renewal succeeded within the renew deadline
-        WARN failed; it is tried again lock="memory://lock" operation=compare-and-swap error=ambiguous: memory://lock did not answer in time took=10s purpose=Renew
     "#]]
     .assert_eq(&log.take());
 
     faults.partition(Partition::None);
     sleep(s(10)).await;
     expect_test::expect![[r#"
-        INFO answers again lock="memory://lock" operation=compare-and-swap failing_for=297.998s times=62
+        INFO answers again lock="memory://lock" operation=compare-and-swap failing_for=302.998s times=123
         INFO started leading lock="memory://lock" token=1534
     "#]]
     .assert_eq(&log.take());
+}
+
+/// What goes on for long is no news: at every round trip up to the one at which the lead is lost, and where every other call fails, a
+/// line or two in a minute, and never one with every renewal.
+#[test]
+fn trouble_that_goes_on_is_told_once_a_minute() {
+    let told = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "story::going_on", "--include-ignored"])
+        .output()
+        .unwrap();
+    let (out, err) = (
+        String::from_utf8_lossy(&told.stdout),
+        String::from_utf8_lossy(&told.stderr),
+    );
+    assert!(told.status.success() && out.contains("1 passed"), "{out}{err}");
+}
+
+#[tokio::test(start_paused = true)]
+#[ignore = "run by the test above, in a process of its own"]
+async fn going_on() {
+    let log = Log::default();
+    let _guard = log.start();
+    let faulty = FaultLock::new(MemoryLock::new());
+    let faults = faulty.faults();
+    let handle = candidate(faulty, "a").build().unwrap().spawn().unwrap();
+    let leadership = handle.leadership().await.unwrap();
+    for round_trip in [2_050, 2_900, 4_800] {
+        let half = std::time::Duration::from_millis(round_trip / 2);
+        faults.latency(Op::Cas, half, half);
+        faults.lag_watches(half);
+        sleep(s(20)).await;
+        log.take();
+        sleep(s(600)).await;
+        let lines = log.take();
+        let count = lines.lines().count();
+        assert!(
+            (5..=13).contains(&count),
+            "{round_trip}: {count} lines in ten minutes: {lines}"
+        );
+    }
+    faults.clear_all();
+    sleep(s(60)).await;
+    log.take();
+    for _ in 0..150 {
+        // Every other renewal fails.
+        faults.once(Op::Cas, Fault::Error(LockErrorKind::Unavailable));
+        sleep(s(4)).await;
+    }
+    let lines = log.take();
+    let count = lines.lines().count();
+    assert!(
+        (10..=40).contains(&count),
+        "{count} lines in ten minutes: {lines}"
+    );
+    assert!(leadership.is_valid());
 }

@@ -40,7 +40,7 @@ fn timing(facts: &Facts, said: &mut impl FnMut(&str, String)) {
         "clocks",
         format!(
             "no two lead while the rates of any two clocks differ by a factor of at most {}; what they show does not matter",
-            number(facts.tolerated_clock_rate_ratio, 3)
+            number(at_most(facts.tolerated_clock_rate_ratio), 3)
         ),
     );
 }
@@ -162,8 +162,14 @@ fn fleet(facts: &Facts, said: &mut impl FnMut(&str, String)) {
 fn own_lease(lease_duration: Duration, ratio: f64) -> String {
     format!(
         "beside who waits for a lease duration of its own, {lease_duration:?}, rates may differ by a factor of {}",
-        number(ratio, 3)
+        number(at_most(ratio), 3)
     )
+}
+
+/// A bound is rounded down: what is said is safe.
+fn at_most(bound: f64) -> f64 {
+    // But for what arithmetic with fractions loses.
+    (bound * 1e3 + 1e-6).floor() / 1e3
 }
 
 /// With so many digits behind the point at most.
@@ -172,5 +178,25 @@ fn number(number: f64, digits: usize) -> String {
     match text.contains('.') {
         true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
         false => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 15 / 9 is less than 1.667: clocks that differ by that much are not tolerated.
+    #[test]
+    fn a_bound_is_never_said_larger_than_it_is() {
+        for (bound, said) in [
+            (15.0 / 9.0, "1.666"),
+            (1.25, "1.25"),
+            (1.5, "1.5"),
+            (1.1, "1.1"),
+            (15.0 / 12.0, "1.25"),
+            (0.9999, "0.999"),
+        ] {
+            assert_eq!(number(at_most(bound), 3), said, "{bound}");
+        }
     }
 }

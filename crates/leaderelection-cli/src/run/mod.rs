@@ -117,10 +117,13 @@ async fn supervise(args: RunArgs, etcd: &EtcdAccess, timing: LeaseTiming) -> Res
         never = &mut serving => match never {},
     };
     tracing::info!(%identity, lock = lock.describe(), "campaigning");
-    let elector = LeaderElector::builder(lock, identity.clone())
+    let mut builder = LeaderElector::builder(lock, identity.clone())
         .timing(timing.clone())
-        .missing_record(args.missing_record.into())
-        .build()?;
+        .missing_record(args.missing_record.into());
+    if let Some(name) = &args.health.name {
+        builder = builder.name(name);
+    }
+    let elector = builder.build()?;
     health.watch(&elector);
     let recorder = recorder.filter(|_| args.events);
     let recording = Recording::start(recorder, &elector).map_err(RunError::Lock)?;

@@ -70,6 +70,10 @@ pub(crate) fn run(args: StatusArgs) -> ExitCode {
 }
 
 /// The lock's name and the lock; a name alone where opening it took too long.
+#[cfg_attr(
+    not(any(feature = "etcd", feature = "kube")),
+    allow(unused_variables, reason = "there is no lock to open")
+)]
 async fn open(args: &StatusArgs, etcd: &EtcdAccess, viewer: &mut Viewer) -> Result<Option<Source>, String> {
     // This may run a credential plugin, which may take its time.
     match within(

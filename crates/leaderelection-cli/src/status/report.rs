@@ -135,11 +135,20 @@ impl Report {
             other_fields: record
                 .unknown_fields
                 .iter()
-                .filter_map(|(name, raw)| Some((name.clone(), RawValue::from_string(raw.clone()).ok()?)))
+                .filter_map(|(name, raw)| Some((name.clone(), on_one_line(raw)?)))
                 .collect(),
             ..self
         }
     }
+}
+
+/// As it is, numbers to the letter, but for the blanks between.
+fn on_one_line(raw: &str) -> Option<Box<RawValue>> {
+    if !raw.contains(['\n', '\r']) {
+        return RawValue::from_string(raw.to_owned()).ok();
+    }
+    let value: serde_json::Value = serde_json::from_str(raw).ok()?;
+    RawValue::from_string(value.to_string()).ok()
 }
 
 fn judge(seen: &Seen) -> (State, Option<&'static str>, String) {
@@ -224,4 +233,21 @@ fn seconds(duration: Duration) -> f64 {
 /// What is an upper bound stays one.
 fn seconds_up(duration: Duration) -> f64 {
     seconds(duration.saturating_add(Duration::from_nanos(999_999)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::on_one_line;
+
+    /// A field that was written over several lines does not break the one line that a report is, and a number stays what it is.
+    #[test]
+    fn a_field_stands_on_one_line() {
+        for (written, said) in [
+            ("{\n \"state\": \"led\"\r\n}", r#"{"state":"led"}"#),
+            ("1e400", "1e400"),
+            (r#""a\nb""#, r#""a\nb""#),
+        ] {
+            assert_eq!(on_one_line(written).unwrap().get(), said);
+        }
+    }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use serde::de::{Deserializer, Error, Visitor};
+use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::ser::Serializer;
 
 use super::error::ConfigProblem;
@@ -139,5 +139,104 @@ impl<'de, T> Visitor<'de> for Field<T> {
 
     fn visit_f64<E: Error>(self, number: f64) -> Result<T, E> {
         Err(self.wrong(number))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<T, A::Error> {
+        while list.next_element::<IgnoredAny>()?.is_some() {}
+        Err(self.wrong(A_LIST))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<T, A::Error> {
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Err(self.wrong(A_MAP))
+    }
+}
+
+const A_LIST: &str = "a list";
+const A_MAP: &str = "a map";
+
+/// Where the fields that are not known would be: there must be none.
+pub(super) struct NoOther;
+
+impl<'de> Deserialize<'de> for NoOther {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct None;
+        impl<'de> Visitor<'de> for None {
+            type Value = NoOther;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("the fields of a LeaderElectionConfiguration")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut others: A) -> Result<NoOther, A::Error> {
+                let Some((name, Shown(value))) = others.next_entry::<String, Shown>()? else {
+                    return Ok(NoOther);
+                };
+                let fields = "the fields are leaderElect, leaseDuration, renewDeadline, retryPeriod, resourceLock, \
+                              resourceName and resourceNamespace";
+                let problem = format!("is not known; {fields}");
+                Err(A::Error::custom(format_args!("{name}: {value}: {problem}")))
+            }
+        }
+        from.deserialize_map(None)
+    }
+}
+
+/// Any value, as an error shows it.
+struct Shown(String);
+
+impl<'de> Deserialize<'de> for Shown {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Any;
+        impl<'de> Visitor<'de> for Any {
+            type Value = Shown;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("any value")
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Shown, E> {
+                Ok(Shown(quoted(text)))
+            }
+
+            fn visit_bool<E: Error>(self, flag: bool) -> Result<Shown, E> {
+                Ok(Shown(flag.to_string()))
+            }
+
+            fn visit_unit<E: Error>(self) -> Result<Shown, E> {
+                Ok(Shown("null".to_owned()))
+            }
+
+            fn visit_none<E: Error>(self) -> Result<Shown, E> {
+                self.visit_unit()
+            }
+
+            fn visit_some<D: Deserializer<'de>>(self, from: D) -> Result<Shown, D::Error> {
+                from.deserialize_any(self)
+            }
+
+            fn visit_i64<E: Error>(self, number: i64) -> Result<Shown, E> {
+                Ok(Shown(number.to_string()))
+            }
+
+            fn visit_u64<E: Error>(self, number: u64) -> Result<Shown, E> {
+                Ok(Shown(number.to_string()))
+            }
+
+            fn visit_f64<E: Error>(self, number: f64) -> Result<Shown, E> {
+                Ok(Shown(number.to_string()))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Shown, A::Error> {
+                while list.next_element::<IgnoredAny>()?.is_some() {}
+                Ok(Shown(A_LIST.to_owned()))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Shown, A::Error> {
+                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+                Ok(Shown(A_MAP.to_owned()))
+            }
+        }
+        from.deserialize_any(Any)
     }
 }

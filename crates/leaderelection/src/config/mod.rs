@@ -83,40 +83,87 @@ pub const RESOURCE_LOCKS: [&str; 3] = ["leases", "configmaps", "endpoints"];
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[serde(rename_all = "camelCase", from = "Read")]
 pub struct LeaderElectionConfiguration {
     /// Whether to elect at all. Where it is `false` there is no lock to open and no elector to build: the program does its work
     /// as if it led, and nobody keeps others from doing the same. Nothing else of the configuration counts then, and
     /// [`validate`](Self::validate) has nothing against it.
-    #[serde(deserialize_with = "fields::leader_elect")]
     pub leader_elect: bool,
     /// L of [`LeaseTiming`].
-    #[serde(
-        serialize_with = "fields::write_duration",
-        deserialize_with = "fields::lease_duration"
-    )]
+    #[serde(serialize_with = "fields::write_duration")]
     pub lease_duration: Duration,
     /// R of [`LeaseTiming`].
-    #[serde(
-        serialize_with = "fields::write_duration",
-        deserialize_with = "fields::renew_deadline"
-    )]
+    #[serde(serialize_with = "fields::write_duration")]
     pub renew_deadline: Duration,
     /// P of [`LeaseTiming`].
-    #[serde(
-        serialize_with = "fields::write_duration",
-        deserialize_with = "fields::retry_period"
-    )]
+    #[serde(serialize_with = "fields::write_duration")]
     pub retry_period: Duration,
     /// The kind of object that is the lock, one of [`RESOURCE_LOCKS`]. Only a lock on Kubernetes asks.
-    #[serde(deserialize_with = "fields::resource_lock")]
     pub resource_lock: String,
     /// The object's name. A program that has one of its own sets it where this is empty.
-    #[serde(deserialize_with = "fields::resource_name")]
     pub resource_name: String,
     /// The object's namespace.
-    #[serde(deserialize_with = "fields::resource_namespace")]
     pub resource_namespace: String,
+}
+
+/// What is read: the same fields, and no other.
+#[derive(Deserialize)]
+#[serde(rename = "LeaderElectionConfiguration", rename_all = "camelCase", default)]
+struct Read {
+    #[serde(deserialize_with = "fields::leader_elect")]
+    leader_elect: bool,
+    #[serde(deserialize_with = "fields::lease_duration")]
+    lease_duration: Duration,
+    #[serde(deserialize_with = "fields::renew_deadline")]
+    renew_deadline: Duration,
+    #[serde(deserialize_with = "fields::retry_period")]
+    retry_period: Duration,
+    #[serde(deserialize_with = "fields::resource_lock")]
+    resource_lock: String,
+    #[serde(deserialize_with = "fields::resource_name")]
+    resource_name: String,
+    #[serde(deserialize_with = "fields::resource_namespace")]
+    resource_namespace: String,
+    #[serde(flatten)]
+    _no_other: fields::NoOther,
+}
+
+impl Default for Read {
+    fn default() -> Self {
+        let LeaderElectionConfiguration {
+            leader_elect,
+            lease_duration,
+            renew_deadline,
+            retry_period,
+            resource_lock,
+            resource_name,
+            resource_namespace,
+        } = LeaderElectionConfiguration::default();
+        Self {
+            leader_elect,
+            lease_duration,
+            renew_deadline,
+            retry_period,
+            resource_lock,
+            resource_name,
+            resource_namespace,
+            _no_other: fields::NoOther,
+        }
+    }
+}
+
+impl From<Read> for LeaderElectionConfiguration {
+    fn from(read: Read) -> Self {
+        Self {
+            leader_elect: read.leader_elect,
+            lease_duration: read.lease_duration,
+            renew_deadline: read.renew_deadline,
+            retry_period: read.retry_period,
+            resource_lock: read.resource_lock,
+            resource_name: read.resource_name,
+            resource_namespace: read.resource_namespace,
+        }
+    }
 }
 
 impl Default for LeaderElectionConfiguration {

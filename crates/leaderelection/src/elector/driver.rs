@@ -13,6 +13,7 @@
 //! answer that comes with the deadline is taken, always, so that a run on paused time depends on nothing else.
 
 use std::collections::VecDeque;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -172,15 +173,36 @@ impl Driver {
         }));
     }
 
-    /// The swap is waited for until its success could bring nothing any more.
+    /// The swap is waited for until its success could bring nothing any more. That it has not been answered is told when the next
+    /// one is due.
     fn swap(&mut self, attempt: Attempt) {
-        let (lock, clock) = (Arc::clone(&self.lock), Arc::clone(self.shared.clock()));
-        let until = attempt.sent.after(self.config.timing.renew_deadline());
+        let (lock, clock, shared) = (
+            Arc::clone(&self.lock),
+            Arc::clone(self.shared.clock()),
+            Arc::clone(&self.shared),
+        );
+        let timing = &self.config.timing;
+        let until = attempt.sent.after(timing.renew_deadline());
+        let patience = attempt.sent.after(timing.attempt_timeout());
+        let term = self.term.as_ref().map(|(term, _)| Arc::clone(term));
         self.calls.push(Box::pin(async move {
-            let result = tokio::select! {
+            let record = Arc::clone(&attempt.record);
+            let mut call = pin!(caught(lock.compare_and_swap(attempt.expected, &record)));
+            let in_time = tokio::select! {
                 biased;
-                result = caught(lock.compare_and_swap(attempt.expected, &attempt.record)) => result,
-                () = clock.sleep_until(until) => Err(unanswered(&*lock)),
+                result = &mut call => Some(result),
+                () = clock.sleep_until(patience) => None,
+            };
+            let result = match in_time {
+                Some(result) => result,
+                None => {
+                    shared.unanswered(&*lock, &attempt, term.as_deref());
+                    tokio::select! {
+                        biased;
+                        result = &mut call => result,
+                        () = clock.sleep_until(until) => Err(unanswered(&*lock)),
+                    }
+                }
             };
             Answer::Cas(attempt, result)
         }));

@@ -170,7 +170,8 @@ impl Metrics {
     }
 
     /// What changes with time alone.
-    pub(super) fn ages(&self, remaining: Duration, observation: Duration) {
+    pub(super) fn ages(&self, leads: bool, remaining: Duration, observation: Duration) {
+        self.master.set(if leads { 1.0 } else { 0.0 });
         self.lease_remaining.set(remaining);
         self.observation_age.set(observation);
     }

@@ -8,15 +8,16 @@ use tokio::sync::{broadcast, mpsc, watch};
 
 use super::callbacks::Callbacks;
 use super::driver::Command;
-use super::event::{Event, TermEnd};
+use super::event::{Event, Operation, TermEnd};
 use super::leadership::{Leadership, WeakLeadership};
 use super::observer::{NotReady, Readiness, Unhealthy};
 use super::telemetry::Telemetry;
 use super::term::Term;
 use super::tuning::TimingAdvice;
 use crate::clock::Clock;
-use crate::election::ElectionEvent;
+use crate::election::{Attempt, ElectionEvent};
 use crate::identity::FencingToken;
+use crate::lock::{LockError, LockErrorKind, ResourceLock};
 use crate::moment::MonoTime;
 
 pub(super) struct Shared {
@@ -31,6 +32,8 @@ pub(super) struct Shared {
     telemetry: Telemetry,
     /// When something was heard of the lock last, in nanoseconds; [`NOTHING`] before that.
     heard: AtomicI64,
+    #[cfg(feature = "metrics")]
+    began: MonoTime,
 }
 
 const NOTHING: i64 = i64::MIN;
@@ -71,6 +74,8 @@ impl Shared {
         callbacks: Option<Callbacks>,
     ) -> Self {
         Self {
+            #[cfg(feature = "metrics")]
+            began: clock.mono(),
             telemetry,
             clock,
             lease_duration,
@@ -183,6 +188,20 @@ impl Shared {
         self.tell(Event::Stopped { token, end });
     }
 
+    /// A swap has had no answer when the next one is due. It may still have one.
+    pub(super) fn unanswered(&self, lock: &dyn ResourceLock, attempt: &Attempt, term: Option<&Term>) {
+        let error = LockError::new(
+            LockErrorKind::Ambiguous,
+            format!("{} has not answered yet", lock.describe()),
+        );
+        let now = self.clock.mono();
+        let remaining = term.map(|term| term.valid_until().since(now));
+        let took = Some(now.since(attempt.sent));
+        let purpose = Some(attempt.purpose);
+        self.telemetry
+            .failed(now, Operation::CompareAndSwap, &error, took, remaining, purpose);
+    }
+
     /// Something was heard of the lock now.
     pub(super) fn heard(&self, now: MonoTime) {
         self.heard.store(now.as_nanos(), Ordering::Relaxed);
@@ -233,10 +252,11 @@ impl Shared {
         let remaining = term.map_or(Duration::ZERO, |term| term.valid_until().since(now));
         let heard = self.heard.load(Ordering::Relaxed);
         let age = match heard {
-            NOTHING => Duration::ZERO,
+            // Who never sees its lock is as blind as who no longer does.
+            NOTHING => now.since(self.began),
             heard => now.since(MonoTime::from_nanos(heard)),
         };
-        self.telemetry.ages(remaining, age);
+        self.telemetry.ages(self.leads(), remaining, age);
     }
 
     /// The work panicked, and the election ends for it.

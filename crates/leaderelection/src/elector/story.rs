@@ -1,33 +1,49 @@
 //! The log of an election, to be read as a story: what changes is said once, with the numbers; what goes on is for `debug`.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::event::{Event, Operation, TermEnd};
+use super::leadership::Risk;
 use super::tuning::TimingVerdict;
 use crate::election::{ElectionEvent, Purpose};
 use crate::lock::LockError;
 use crate::moment::MonoTime;
 
-/// What was told last, so that it is not told again.
+/// What comes and goes is told once within so long.
+const QUIET: Duration = Duration::from_secs(60);
+/// How many different things of one holder are kept in mind.
+const NOTICED: usize = 16;
+
+/// What was told, so that it is not told again.
 #[derive(Default)]
 pub(super) struct Story {
-    /// Which kinds of calls fail, since when, and how often they have.
-    failing: Vec<(Operation, MonoTime, u64)>,
-    noticed: Option<ElectionEvent>,
+    get: Failing,
+    swap: Failing,
+    watch: Failing,
+    /// Until when nothing is said of a lease at risk.
+    risk_quiet_until: Option<MonoTime>,
+    holder: Option<Option<String>>,
+    /// What was noticed since the holder changed last.
+    noticed: VecDeque<ElectionEvent>,
+}
+
+/// A kind of calls that fails, or has failed a short while ago.
+#[derive(Default)]
+struct Failing {
+    /// Since when they fail, and how often they have; `None`: they are answered again.
+    since: Option<(MonoTime, u64)>,
+    told: bool,
+    quiet_until: Option<MonoTime>,
 }
 
 impl Story {
-    pub(super) fn tell(&mut self, lock: &str, event: &Event) {
+    pub(super) fn tell(&mut self, lock: &str, now: MonoTime, event: &Event) {
         match event {
             Event::Renewed { took, remaining } => {
                 tracing::trace!(lock, took = ?short(*took), remaining = ?short(*remaining), "renewed");
             }
-            Event::AtRisk(risk) => tracing::warn!(
-                lock,
-                unrenewed_for = ?short(risk.unrenewed_for),
-                remaining = ?short(risk.remaining),
-                "renewals fail"
-            ),
+            Event::AtRisk(risk) => self.at_risk(lock, now, *risk),
             Event::Draining { within } => tracing::info!(lock, ?within, "the work is asked to finish"),
             Event::Lost { token, reason } => tracing::warn!(lock, %token, %reason, "lost the lease"),
             Event::Stopped {
@@ -46,12 +62,31 @@ impl Story {
         }
     }
 
+    /// A store whose answers are always late puts the lease at risk before each of them.
+    fn at_risk(&mut self, lock: &str, now: MonoTime, risk: Risk) {
+        let (unrenewed_for, remaining) = (short(risk.unrenewed_for), short(risk.remaining));
+        if self.risk_quiet_until.is_some_and(|until| now < until) {
+            tracing::debug!(lock, ?unrenewed_for, ?remaining, "renewals fail");
+        } else {
+            self.risk_quiet_until = Some(now.after(QUIET));
+            tracing::warn!(lock, ?unrenewed_for, ?remaining, "renewals fail");
+        }
+    }
+
     fn noticed(&mut self, lock: &str, event: &ElectionEvent) {
-        if self.noticed.as_ref() == Some(event) {
+        if let ElectionEvent::HolderChanged(holder) = event {
+            self.noticed.clear();
+            if self.holder.replace(holder.clone()).as_ref() == Some(holder) {
+                tracing::debug!(lock, ?holder, "noticed again");
+                return;
+            }
+        } else if self.noticed.contains(event) {
             tracing::debug!(lock, ?event, "noticed again");
             return;
+        } else {
+            self.noticed.truncate(NOTICED - 1);
+            self.noticed.push_front(event.clone());
         }
-        self.noticed = Some(event.clone());
         match event {
             ElectionEvent::HolderChanged(Some(holder)) => tracing::info!(lock, holder, "another holder"),
             ElectionEvent::HolderChanged(None) => tracing::info!(lock, "nobody holds"),
@@ -66,7 +101,8 @@ impl Story {
         }
     }
 
-    /// Only the first failure of a kind of call is worth a person's attention until one succeeds.
+    /// The first failure of a kind of call is worth a person's attention; not those that follow, until one was answered, nor those of
+    /// a call that fails now and then, more than once a minute.
     #[expect(clippy::too_many_arguments, reason = "they are the fields of one line")]
     pub(super) fn failed(
         &mut self,
@@ -81,28 +117,37 @@ impl Story {
         use tracing::field::debug;
         let told = |duration: Option<Duration>| duration.map(short).map(debug);
         let (took, remaining, purpose) = (told(took), told(remaining), purpose.map(debug));
-        if let Some((_, since, times)) = self.of(operation) {
-            *times = times.saturating_add(1);
-            let (failing_for, times) = (short(now.since(*since)), *times);
+        let failing = self.of(operation);
+        let (since, times) = failing.since.unwrap_or((now, 0));
+        let times = times.saturating_add(1);
+        failing.since = Some((since, times));
+        let failing_for = short(now.since(since));
+        if failing.told || failing.quiet_until.is_some_and(|until| now < until) {
             tracing::debug!(lock, %operation, %error, took, remaining, purpose, ?failing_for, times, "still failing");
         } else {
-            self.failing.push((operation, now, 1));
+            failing.told = true;
             tracing::warn!(lock, %operation, %error, took, remaining, purpose, "failed; it is tried again");
         }
     }
 
     pub(super) fn answered(&mut self, lock: &str, now: MonoTime, operation: Operation) {
-        if let Some((_, since, times)) = self.of(operation) {
-            let (failing_for, times) = (short(now.since(*since)), *times);
+        let failing = self.of(operation);
+        let Some((since, times)) = failing.since.take() else {
+            return;
+        };
+        if std::mem::take(&mut failing.told) {
+            failing.quiet_until = Some(now.after(QUIET));
+            let failing_for = short(now.since(since));
             tracing::info!(lock, %operation, ?failing_for, times, "answers again");
-            self.failing.retain(|(failing, ..)| *failing != operation);
         }
     }
 
-    fn of(&mut self, operation: Operation) -> Option<&mut (Operation, MonoTime, u64)> {
-        self.failing
-            .iter_mut()
-            .find(|(failing, ..)| *failing == operation)
+    fn of(&mut self, operation: Operation) -> &mut Failing {
+        match operation {
+            Operation::Get => &mut self.get,
+            Operation::CompareAndSwap => &mut self.swap,
+            Operation::Watch => &mut self.watch,
+        }
     }
 }
 

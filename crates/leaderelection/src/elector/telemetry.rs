@@ -40,7 +40,7 @@ impl Telemetry {
 
     /// Something happened; the answer is what there is to say of the durations since.
     pub(super) fn tell(&self, now: MonoTime, event: &Event) -> Option<TimingAdvice> {
-        lock(&self.story).tell(&self.lock, event);
+        lock(&self.story).tell(&self.lock, now, event);
         #[cfg(feature = "metrics")]
         match event {
             Event::Lost { reason, .. } => self.metrics.lost(reason),
@@ -56,6 +56,7 @@ impl Telemetry {
             Event::Noticed(ElectionEvent::HolderChanged(holder)) => {
                 tuning.holder_changed(now, holder.as_deref());
             }
+            Event::AtRisk(_) => tuning.at_risk(now),
             Event::Renewed { .. } => {}
             _ => return None,
         }
@@ -128,8 +129,8 @@ impl Telemetry {
 
     /// How long the lease holds, and how long ago something was heard of the lock.
     #[cfg(feature = "metrics")]
-    pub(super) fn ages(&self, remaining: Duration, observation: Duration) {
-        self.metrics.ages(remaining, observation);
+    pub(super) fn ages(&self, leads: bool, remaining: Duration, observation: Duration) {
+        self.metrics.ages(leads, remaining, observation);
     }
 
     /// The election is over, however it ended.

@@ -17,6 +17,8 @@ const HOUR: Duration = Duration::from_secs(60 * 60);
 const ENOUGH: u64 = 10;
 /// So often may somebody take over from a leader that has not released, within an hour.
 const ACCEPTABLE: u32 = 3;
+/// So often may renewals fail, or be late, until the lease nears its end, within an hour.
+const RISKS: u32 = 10;
 /// What every store may take once in a while.
 const HICCUP: Duration = Duration::from_secs(1);
 
@@ -28,7 +30,8 @@ pub enum TimingVerdict {
     #[default]
     Unknown,
     /// A term was lost because no renewal succeeded in time, or a renewal used up more than half of the reserve between
-    /// RetryPeriod and RenewDeadline, or others took over from a leader that had not released more than three times an hour.
+    /// RetryPeriod and RenewDeadline, or the lease was at risk more than ten times an hour, or others took over from a leader that had
+    /// not released more than three times an hour.
     TooTight,
     /// They fit.
     Fine,
@@ -57,7 +60,10 @@ pub struct TimingAdvice {
     pub longest_unrenewed: Duration,
     /// How many of its terms ended because no renewal succeeded within RenewDeadline.
     pub terms_lost: u32,
-    /// How often somebody took over from a leader that had not released, as seen from here.
+    /// How often the lease of its own terms was at risk: a quarter of the reserve was used up.
+    pub risks: u32,
+    /// How often somebody took over from a leader that had not released, as seen from here. Without a watch some releases are not
+    /// seen, and count as such.
     pub takeovers: u32,
 }
 
@@ -79,6 +85,7 @@ struct Span {
     slowest_renewal: Duration,
     longest_unrenewed: Duration,
     terms_lost: u32,
+    risks: u32,
     takeovers: u32,
 }
 
@@ -90,6 +97,7 @@ impl Span {
             slowest_renewal: Duration::ZERO,
             longest_unrenewed: Duration::ZERO,
             terms_lost: 0,
+            risks: 0,
             takeovers: 0,
         }
     }
@@ -101,6 +109,7 @@ impl Span {
             slowest_renewal: self.slowest_renewal.max(later.slowest_renewal),
             longest_unrenewed: self.longest_unrenewed.max(later.longest_unrenewed),
             terms_lost: self.terms_lost.saturating_add(later.terms_lost),
+            risks: self.risks.saturating_add(later.risks),
             takeovers: self.takeovers.saturating_add(later.takeovers),
         }
     }
@@ -148,6 +157,12 @@ impl Tuning {
         }
     }
 
+    /// Renewals fail, or are late.
+    pub(super) fn at_risk(&mut self, now: MonoTime) {
+        let span = self.span(now);
+        span.risks = span.risks.saturating_add(1);
+    }
+
     /// Another holder is seen. A release lies between two holders, or a lease that ran out.
     pub(super) fn holder_changed(&mut self, now: MonoTime, holder: Option<&str>) {
         let taken = self.holder.is_some() && holder.is_some();
@@ -182,6 +197,7 @@ impl Tuning {
             slowest_renewal: span.slowest_renewal,
             longest_unrenewed: span.longest_unrenewed,
             terms_lost: span.terms_lost,
+            risks: span.risks,
             takeovers: span.takeovers,
         }
     }
@@ -211,22 +227,34 @@ impl Tuning {
     fn verdict(&self, span: &Span, observed_for: Duration) -> TimingVerdict {
         let (reserve, needed) = (self.reserve(), self.needed(span));
         let hours = if observed_for > HOUR { 2 } else { 1 };
-        if span.terms_lost > 0 || needed * 2 > reserve || span.takeovers > ACCEPTABLE * hours {
+        let often = |times, acceptable| times > acceptable * hours;
+        if span.terms_lost > 0
+            || needed * 2 > reserve
+            || often(span.risks, RISKS)
+            || often(span.takeovers, ACCEPTABLE)
+        {
             TimingVerdict::TooTight
         } else if span.renewals < ENOUGH {
             TimingVerdict::Unknown
-        } else if observed_for >= HOUR && span.takeovers == 0 && reserve >= needed.max(HICCUP) * 10 {
+        } else if observed_for >= HOUR
+            && span.takeovers == 0
+            && reserve >= needed.max(HICCUP) * 10
+            && self.suggestion(TimingVerdict::NeedlesslySlow, span).is_some()
+        {
             TimingVerdict::NeedlesslySlow
         } else {
             TimingVerdict::Fine
         }
     }
 
-    /// A reserve of two and a half times what was needed, or twice the present one where only others' changes are known; half of a
-    /// needless one. The ratio of L to R stays, and with it the tolerated ratio of clock rates.
+    /// A reserve of two and a half times what was needed, or of five times where the lease is at risk again and again, so that it no
+    /// longer is; twice the present one where only others' changes are known; half of a needless one, where that is shorter. The ratio
+    /// of L to R stays, and with it the tolerated ratio of clock rates.
     fn suggestion(&self, verdict: TimingVerdict, span: &Span) -> Option<LeaseTiming> {
         let (reserve, needed) = (self.reserve(), self.needed(span));
+        let tight = verdict == TimingVerdict::TooTight;
         let reserve = match verdict {
+            TimingVerdict::TooTight if span.risks > RISKS => needed * 5,
             TimingVerdict::TooTight if needed * 2 > reserve => needed * 5 / 2,
             TimingVerdict::TooTight => reserve * 2,
             TimingVerdict::NeedlesslySlow => needed.max(HICCUP) * 5,
@@ -240,6 +268,7 @@ impl Tuning {
             .and_then(|timing| timing.with_stop_grace(grace))
             .and_then(|timing| timing.with_rival_margin(self.timing.rival_margin()))
             .ok()
+            .filter(|fitting| tight || fitting.lease_duration() < self.timing.lease_duration())
     }
 }
 
@@ -261,12 +290,13 @@ impl fmt::Display for TimingAdvice {
         write!(
             f,
             ": in {:.0?} {} renewals, the slowest answered after {:.1?}; up to {:.1?} without one, of {deadline:?} that a term lasts \
-             and {period:?} after which one is due; {} terms lost to that, {} times a holder replaced who had not released",
+             and {period:?} after which one is due; {} terms lost to that, {} times at risk, {} times a holder replaced who had not released",
             self.observed_for,
             self.renewals,
             self.slowest_renewal,
             self.longest_unrenewed,
             self.terms_lost,
+            self.risks,
             self.takeovers,
         )?;
         if let Some(fitting) = &self.suggestion {

@@ -151,12 +151,12 @@ fn json_says_where_it_is_wrong() {
         leaseDuration: 15: must be a duration with the units h, m, s, ms, us or ns and no blanks, such as "15s", "1m30s" or "300ms" at line 2 column 21
         leaseDuration: "-1s": must be a duration with the units h, m, s, ms, us or ns and no blanks, such as "15s", "1m30s" or "300ms"; it cannot be negative at line 2 column 24
         retryPeriod: null: must be a duration with the units h, m, s, ms, us or ns and no blanks, such as "15s", "1m30s" or "300ms" at line 2 column 21
-        invalid type: sequence, expected renewDeadline, which must be a duration with the units h, m, s, ms, us or ns and no blanks, such as "15s", "1m30s" or "300ms" at line 3 column 4
+        renewDeadline: a list: must be a duration with the units h, m, s, ms, us or ns and no blanks, such as "15s", "1m30s" or "300ms" at line 4 column 3
         leaderElect: "yes": must be true or false at line 2 column 22
         resourceName: 5: must be a string at line 2 column 19
         resourceNamespace: true: must be a string at line 2 column 27
-        unknown field `leaseDurations`, expected one of `leaderElect`, `leaseDuration`, `renewDeadline`, `retryPeriod`, `resourceLock`, `resourceName`, `resourceNamespace` at line 2 column 18
-        invalid type: string "leases", expected struct LeaderElectionConfiguration at line 1 column 8
+        leaseDurations: "15s": is not known; the fields are leaderElect, leaseDuration, renewDeadline, retryPeriod, resourceLock, resourceName and resourceNamespace at line 3 column 1
+        invalid type: string "leases", expected struct Read at line 1 column 8
     "#]].assert_eq(&said);
 }
 

@@ -26,6 +26,10 @@ pub(crate) struct HealthArgs {
     #[arg(long, value_name = "DURATION", default_value = "20s", value_parser = duration::any, allow_hyphen_values = true, requires = "health_listen")]
     pub(super) health_tolerance: Duration,
 
+    /// What the election is called in metrics, as the label `name`; the same for all its candidates [default: the lock, as the log says it]
+    #[arg(long, value_name = "NAME", requires = "health_listen", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub(crate) name: Option<String>,
+
     /// Who is ready for /readyz; nobody who has been asked to stop is
     #[arg(
         long,
