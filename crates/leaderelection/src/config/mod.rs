@@ -108,7 +108,11 @@ pub struct LeaderElectionConfiguration {
 
 /// What is read: the same fields, and no other.
 #[derive(Deserialize)]
-#[serde(rename = "LeaderElectionConfiguration", rename_all = "camelCase", default)]
+#[serde(
+    rename_all = "camelCase",
+    default,
+    expecting = "struct LeaderElectionConfiguration"
+)]
 struct Read {
     #[serde(deserialize_with = "fields::leader_elect")]
     leader_elect: bool,

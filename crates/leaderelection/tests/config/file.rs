@@ -156,7 +156,7 @@ fn json_says_where_it_is_wrong() {
         resourceName: 5: must be a string at line 2 column 19
         resourceNamespace: true: must be a string at line 2 column 27
         leaseDurations: "15s": is not known; the fields are leaderElect, leaseDuration, renewDeadline, retryPeriod, resourceLock, resourceName and resourceNamespace at line 3 column 1
-        invalid type: string "leases", expected struct Read at line 1 column 8
+        invalid type: string "leases", expected struct LeaderElectionConfiguration at line 1 column 8
     "#]].assert_eq(&said);
 }
 
