@@ -220,7 +220,7 @@ impl LeaderElector {
         }
     }
 
-    /// What of it can run more than once: everything but the callbacks.
+    /// What of it can run more than once: everything but the callbacks, and what follows a panic of its work, of which it has none.
     pub(crate) fn into_candidacy(self) -> Candidacy {
         Candidacy {
             lock: self.lock,

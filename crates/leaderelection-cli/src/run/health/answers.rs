@@ -119,3 +119,60 @@ fn answer(status: StatusCode, content_type: HeaderValue, body: impl Into<Bytes>)
     answer.headers_mut().insert(CONTENT_TYPE, content_type);
     answer
 }
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt as _;
+    use leaderelection::{Clock as _, LeaderElector, PausedClock};
+    use leaderelection_conformance::{FaultLock, Partition};
+    use leaderelection_memory::MemoryLock;
+
+    use super::*;
+
+    async fn asked(answers: &Answers<'_>, path: &str) -> (u16, String) {
+        let answer = answers.to(&Method::GET, path);
+        let status = answer.status().as_u16();
+        let body = answer.into_body().collect().await.unwrap().to_bytes();
+        (status, String::from_utf8(body.to_vec()).unwrap())
+    }
+
+    async fn sleep(millis: u64) {
+        let until = PausedClock.mono().after(Duration::from_millis(millis));
+        PausedClock.sleep_until(until).await;
+    }
+
+    /// No COMMAND can do that, as it is killed in time; a leader whose work is not a COMMAND can.
+    #[tokio::test(start_paused = true)]
+    async fn a_leader_whose_work_outlives_the_lease_and_the_tolerance_is_unhealthy() {
+        let faulty = FaultLock::new(MemoryLock::new());
+        let faults = faulty.faults();
+        let elector = LeaderElector::builder(faulty, "a")
+            .clock(PausedClock)
+            .build()
+            .unwrap();
+        let stops = Stops::default();
+        let answers = Answers {
+            election: OnceCell::from(elector.observer()),
+            tolerance: Duration::from_secs(20),
+            readiness: Readiness::LeaderOnly,
+            stops: &stops,
+            metrics: PrometheusBuilder::new().build_recorder().handle(),
+        };
+        let handle = elector.spawn().unwrap();
+        let work = handle.leadership().await.unwrap();
+        faults.partition(Partition::Full);
+        assert_eq!(asked(&answers, "/readyz").await, (200, "ok".to_owned()));
+        // 15 s and 20 s after the acquisition was sent.
+        sleep(34_900).await;
+        assert_eq!(asked(&answers, "/healthz").await, (200, "ok".to_owned()));
+        let (status, why) = asked(&answers, "/readyz").await;
+        assert_eq!(status, 500, "{why}");
+        sleep(1_100).await;
+        let (status, why) = asked(&answers, "/healthz").await;
+        assert_eq!(status, 500, "{why}");
+        assert!(why.starts_with("leaderElection: the lease ran out "), "{why}");
+        drop(work);
+        sleep(10).await;
+        assert_eq!(asked(&answers, "/healthz").await, (200, "ok".to_owned()));
+    }
+}
