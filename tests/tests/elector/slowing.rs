@@ -297,3 +297,39 @@ async fn a_follower_sees_a_lock_that_changes_hands() {
         "twice the reserve"
     );
 }
+
+/// Work that saves what it can and leaves whenever it is at risk loses nothing, and shows all the same that the lease is too short.
+#[tokio::test(start_paused = true)]
+async fn work_that_leaves_at_every_risk_shows_that_it_is_too_tight() {
+    let faulty = FaultLock::new(MemoryLock::new());
+    let faults = faulty.faults();
+    let handle = candidate(faulty, "a").build().unwrap().spawn().unwrap();
+    for _ in 0..12 {
+        let leadership = handle.leadership().await.unwrap();
+        faults.partition(leaderelection_conformance::Partition::Full);
+        leadership.at_risk().await;
+        drop(leadership);
+        faults.partition(leaderelection_conformance::Partition::None);
+    }
+    let advice = handle.timing_advice();
+    assert_eq!(
+        (advice.verdict, advice.terms_lost),
+        (TimingVerdict::TooTight, 0),
+        "{advice}"
+    );
+    let fitting = advice.suggestion.unwrap();
+    assert!(fitting.renew_deadline() > s(10), "{fitting:?}");
+}
+
+/// What cannot be made shorter is not needlessly slow: at 60 s / 40 s / 30 s the retry period takes most of it.
+#[tokio::test(start_paused = true)]
+async fn a_lease_that_cannot_be_shorter_is_fine() {
+    let scene = leading(LeaseTiming::new(s(60), s(40), s(30)).unwrap()).await;
+    sleep(s(3 * 60 * 60)).await;
+    let advice = scene.handle.timing_advice();
+    assert_eq!(
+        (advice.verdict, advice.suggestion.clone()),
+        (TimingVerdict::Fine, None),
+        "{advice}"
+    );
+}

@@ -101,6 +101,28 @@ async fn told() {
     "#]]
     .assert_eq(&log.take());
 
+    // Soon after it, the store refuses for good: the risk was told a short while ago, the end that comes near was not.
+    faults.times(2, Op::Cas, Fault::Error(LockErrorKind::Unavailable));
+    sleep(s(20)).await;
+    faults.standing(Op::Cas, Fault::Error(LockErrorKind::Unavailable));
+    leadership.lost().await;
+    drop(leadership);
+    faults.clear_all();
+    let leadership = handle.leadership().await.unwrap();
+    sleep(s(90)).await;
+    expect_test::expect![[r#"
+        WARN failed; it is tried again lock="memory://lock" operation=compare-and-swap error=unavailable: memory://lock: compare_and_swap: as ordered took=0ns remaining=8s purpose=Renew
+        WARN renewals fail lock="memory://lock" unrenewed_for=4s remaining=6s
+        INFO answers again lock="memory://lock" operation=compare-and-swap failing_for=4s times=2
+        WARN failed; it is tried again lock="memory://lock" operation=compare-and-swap error=unavailable: memory://lock: compare_and_swap: as ordered took=0ns remaining=2s purpose=Renew
+        WARN lost the lease lock="memory://lock" token=1 reason=no renewal succeeded within the renew deadline
+        WARN the durations do not fit the store lock="memory://lock" advice=too tight: in 3098s 1540 renewals, the slowest answered after 0.0ns; up to 10.0s without one, of 10s that a term lasts and 2s after which one is due; 1 terms lost to that, 3 times at risk, 0 times a holder replaced who had not released; LeaseDuration 33s, RenewDeadline 22s would fit (now 15s, 10s)
+        INFO stopped leading lock="memory://lock" token=1 end=no renewal succeeded within the renew deadline
+        INFO answers again lock="memory://lock" operation=compare-and-swap failing_for=8s times=4
+        INFO started leading lock="memory://lock" token=1542
+    "#]]
+    .assert_eq(&log.take());
+
     faults.partition(Partition::Full);
     leadership.lost().await;
     drop(leadership);
@@ -108,17 +130,19 @@ async fn told() {
     expect_test::expect![[r#"
         WARN renewals fail lock="memory://lock" unrenewed_for=4s remaining=6s
         WARN failed; it is tried again lock="memory://lock" operation=compare-and-swap error=ambiguous: memory://lock has not answered yet took=5s remaining=3s purpose=Renew
-        WARN lost the lease lock="memory://lock" token=1 reason=no renewal succeeded within the renew deadline
-        WARN the durations do not fit the store lock="memory://lock" advice=too tight: in 3078s 1532 renewals, the slowest answered after 0.0ns; up to 10.0s without one, of 10s that a term lasts and 2s after which one is due; 1 terms lost to that, 2 times at risk, 0 times a holder replaced who had not released; LeaseDuration 33s, RenewDeadline 22s would fit (now 15s, 10s)
-        INFO stopped leading lock="memory://lock" token=1 end=no renewal succeeded within the renew deadline
+        WARN lost the lease lock="memory://lock" token=1542 reason=no renewal succeeded within the renew deadline
+        INFO stopped leading lock="memory://lock" token=1542 end=no renewal succeeded within the renew deadline
+        WARN failed; it is tried again lock="memory://lock" operation=compare-and-swap error=ambiguous: memory://lock did not answer in time took=10s purpose=Renew
+        WARN failed; it is tried again lock="memory://lock" operation=compare-and-swap error=ambiguous: memory://lock has not answered yet took=5s remaining=0ns purpose=Renew
     "#]]
     .assert_eq(&log.take());
 
     faults.partition(Partition::None);
     sleep(s(10)).await;
     expect_test::expect![[r#"
-        INFO answers again lock="memory://lock" operation=compare-and-swap failing_for=302.998s times=123
-        INFO started leading lock="memory://lock" token=1534
+        WARN failed; it is tried again lock="memory://lock" operation=compare-and-swap error=ambiguous: memory://lock: compare_and_swap: the reply was lost took=2.998s purpose=Acquire
+        INFO answers again lock="memory://lock" operation=compare-and-swap failing_for=302.998s times=62
+        INFO started leading lock="memory://lock" token=1587
     "#]]
     .assert_eq(&log.take());
 }

@@ -142,13 +142,9 @@ impl Report {
     }
 }
 
-/// As it is, numbers to the letter, but for the blanks between.
+/// To the letter, but that it stands on one line: within a text JSON has no newline, so one is a blank between others.
 fn on_one_line(raw: &str) -> Option<Box<RawValue>> {
-    if !raw.contains(['\n', '\r']) {
-        return RawValue::from_string(raw.to_owned()).ok();
-    }
-    let value: serde_json::Value = serde_json::from_str(raw).ok()?;
-    RawValue::from_string(value.to_string()).ok()
+    RawValue::from_string(raw.replace(['\n', '\r'], " ")).ok()
 }
 
 fn judge(seen: &Seen) -> (State, Option<&'static str>, String) {
@@ -243,8 +239,11 @@ mod tests {
     #[test]
     fn a_field_stands_on_one_line() {
         for (written, said) in [
-            ("{\n \"state\": \"led\"\r\n}", r#"{"state":"led"}"#),
-            ("1e400", "1e400"),
+            ("{\n\"state\": \"led\"\r\n}", "{ \"state\": \"led\"  }"),
+            (
+                "[\n1e400,\n123456789012345678901234567890]",
+                "[ 1e400, 123456789012345678901234567890]",
+            ),
             (r#""a\nb""#, r#""a\nb""#),
         ] {
             assert_eq!(on_one_line(written).unwrap().get(), said);

@@ -27,6 +27,7 @@ use super::event::{Event, Operation, TermEnd};
 use super::leadership::{Leadership, Risk};
 use super::panics::{AfterWork, AgainAfterPanic, Panics};
 use super::shared::Shared;
+use super::story::Failure;
 use super::term::{Term, TermTimes};
 use super::watching::{Watch, WatchEvent, next_of};
 use crate::election::{
@@ -319,9 +320,15 @@ impl Driver {
         let told = (error.kind(), error.retry_after());
         let now = self.shared.clock().mono();
         let remaining = self.term.as_ref().map(|(term, _)| term.valid_until().since(now));
-        self.shared
-            .telemetry()
-            .failed(now, operation, &error, took, remaining, purpose);
+        let failure = Failure {
+            operation,
+            error: &error,
+            took,
+            remaining,
+            purpose,
+            pending: false,
+        };
+        self.shared.telemetry().failed(now, &failure);
         self.shared.tell(Event::CallFailed {
             operation,
             error,
@@ -341,6 +348,9 @@ impl Driver {
             (None, Some(reason)) => TermEnd::Lost(reason),
             (None, None) => TermEnd::Finished,
         };
+        if let Some(risk) = term.risk() {
+            self.shared.telemetry().left_at_risk(now, risk.unrenewed_for);
+        }
         // The term is over for good, whatever clones of views are about.
         term.set_lost(LossReason::WorkEnded, now);
         self.takeable_at = now;

@@ -11,6 +11,7 @@ use super::driver::Command;
 use super::event::{Event, Operation, TermEnd};
 use super::leadership::{Leadership, WeakLeadership};
 use super::observer::{NotReady, Readiness, Unhealthy};
+use super::story::Failure;
 use super::telemetry::Telemetry;
 use super::term::Term;
 use super::tuning::TimingAdvice;
@@ -195,11 +196,15 @@ impl Shared {
             format!("{} has not answered yet", lock.describe()),
         );
         let now = self.clock.mono();
-        let remaining = term.map(|term| term.valid_until().since(now));
-        let took = Some(now.since(attempt.sent));
-        let purpose = Some(attempt.purpose);
-        self.telemetry
-            .failed(now, Operation::CompareAndSwap, &error, took, remaining, purpose);
+        let failure = Failure {
+            operation: Operation::CompareAndSwap,
+            error: &error,
+            took: Some(now.since(attempt.sent)),
+            remaining: term.map(|term| term.valid_until().since(now)),
+            purpose: Some(attempt.purpose),
+            pending: true,
+        };
+        self.telemetry.failed(now, &failure);
     }
 
     /// Something was heard of the lock now.

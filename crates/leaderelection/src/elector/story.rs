@@ -10,8 +10,10 @@ use crate::election::{ElectionEvent, Purpose};
 use crate::lock::LockError;
 use crate::moment::MonoTime;
 
-/// What comes and goes is told once within so long.
+/// What comes and goes is told once within so long, unless the lease is nearer its end by half.
 const QUIET: Duration = Duration::from_secs(60);
+/// So many different errors of one kind of calls are told within that.
+const ERRORS: usize = 4;
 /// How many different things of one holder are kept in mind.
 const NOTICED: usize = 16;
 
@@ -21,20 +23,66 @@ pub(super) struct Story {
     get: Failing,
     swap: Failing,
     watch: Failing,
-    /// Until when nothing is said of a lease at risk.
-    risk_quiet_until: Option<MonoTime>,
+    /// When it was told that the lease is at risk, and how much was left.
+    risk: Option<(MonoTime, Duration)>,
     holder: Option<Option<String>>,
     /// What was noticed since the holder changed last.
     noticed: VecDeque<ElectionEvent>,
 }
 
-/// A kind of calls that fails, or has failed a short while ago.
+/// A call that failed, or has not been answered yet.
+pub(super) struct Failure<'a> {
+    pub(super) operation: Operation,
+    pub(super) error: &'a LockError,
+    pub(super) took: Option<Duration>,
+    pub(super) remaining: Option<Duration>,
+    pub(super) purpose: Option<Purpose>,
+    /// It may still be answered.
+    pub(super) pending: bool,
+}
+
+/// A kind of calls that fails, or has failed.
 #[derive(Default)]
 struct Failing {
-    /// Since when they fail, and how often they have; `None`: they are answered again.
+    /// Since when they fail, and how often they have; `None`: they are answered.
     since: Option<(MonoTime, u64)>,
+    /// Since then it was told.
     told: bool,
-    quiet_until: Option<MonoTime>,
+    errors: VecDeque<ToldError>,
+}
+
+struct ToldError {
+    text: String,
+    at: MonoTime,
+    remaining: Option<Duration>,
+}
+
+/// Whether so much less of a lease is left than was told that it has to be told again.
+fn nearer_its_end(told: Option<Duration>, now: Option<Duration>) -> bool {
+    matches!((told, now), (Some(told), Some(now)) if now < told / 2)
+}
+
+impl Failing {
+    /// Whether this failure is news: an error that was not told in this outage nor within the last minute, or one that has brought
+    /// the lease nearer to its end by half.
+    fn is_news(&mut self, now: MonoTime, text: String, remaining: Option<Duration>) -> bool {
+        let began = self.since.map_or(now, |(since, _)| since);
+        self.errors
+            .retain(|told| told.at >= began || now.since(told.at) < QUIET);
+        if let Some(told) = self.errors.iter_mut().find(|told| told.text == text) {
+            let news = nearer_its_end(told.remaining, remaining);
+            if news {
+                (told.at, told.remaining) = (now, remaining);
+            }
+            return news;
+        }
+        let news = self.errors.len() < ERRORS;
+        if news {
+            let at = now;
+            self.errors.push_back(ToldError { text, at, remaining });
+        }
+        news
+    }
 }
 
 impl Story {
@@ -51,7 +99,12 @@ impl Story {
                 end: end @ TermEnd::Panicked(_),
             } => tracing::error!(lock, %token, %end, "stopped leading"),
             Event::Stopped { token, end } => tracing::info!(lock, %token, %end, "stopped leading"),
-            Event::Started { token, .. } => tracing::info!(lock, %token, "started leading"),
+            Event::Started { token, .. } => {
+                // Another term, another lease.
+                self.risk = None;
+                self.swap.errors.clear();
+                tracing::info!(lock, %token, "started leading");
+            }
             Event::Noticed(event) => self.noticed(lock, event),
             Event::Advice(advice) if advice.verdict == TimingVerdict::TooTight => {
                 tracing::warn!(lock, %advice, "the durations do not fit the store");
@@ -65,10 +118,13 @@ impl Story {
     /// A store whose answers are always late puts the lease at risk before each of them.
     fn at_risk(&mut self, lock: &str, now: MonoTime, risk: Risk) {
         let (unrenewed_for, remaining) = (short(risk.unrenewed_for), short(risk.remaining));
-        if self.risk_quiet_until.is_some_and(|until| now < until) {
+        let quiet = self.risk.is_some_and(|(told, left)| {
+            now.since(told) < QUIET && !nearer_its_end(Some(left), Some(remaining))
+        });
+        if quiet {
             tracing::debug!(lock, ?unrenewed_for, ?remaining, "renewals fail");
         } else {
-            self.risk_quiet_until = Some(now.after(QUIET));
+            self.risk = Some((now, remaining));
             tracing::warn!(lock, ?unrenewed_for, ?remaining, "renewals fail");
         }
     }
@@ -101,32 +157,41 @@ impl Story {
         }
     }
 
-    /// The first failure of a kind of call is worth a person's attention; not those that follow, until one was answered, nor those of
-    /// a call that fails now and then, more than once a minute.
-    #[expect(clippy::too_many_arguments, reason = "they are the fields of one line")]
-    pub(super) fn failed(
-        &mut self,
-        lock: &str,
-        now: MonoTime,
-        operation: Operation,
-        error: &LockError,
-        took: Option<Duration>,
-        remaining: Option<Duration>,
-        purpose: Option<Purpose>,
-    ) {
-        use tracing::field::debug;
+    /// The first failure of a kind of call is worth a person's attention, and what is news among those that follow.
+    pub(super) fn failed(&mut self, lock: &str, now: MonoTime, failure: &Failure<'_>) {
+        use tracing::field::{debug, display};
         let told = |duration: Option<Duration>| duration.map(short).map(debug);
-        let (took, remaining, purpose) = (told(took), told(remaining), purpose.map(debug));
-        let failing = self.of(operation);
+        let (took, remaining) = (told(failure.took), told(failure.remaining));
+        let (operation, error) = (display(failure.operation), display(failure.error));
+        let purpose = failure.purpose.map(debug);
+        let failing = self.of(failure.operation);
         let (since, times) = failing.since.unwrap_or((now, 0));
-        let times = times.saturating_add(1);
+        let times = times.saturating_add(u64::from(!failure.pending));
         failing.since = Some((since, times));
         let failing_for = short(now.since(since));
-        if failing.told || failing.quiet_until.is_some_and(|until| now < until) {
-            tracing::debug!(lock, %operation, %error, took, remaining, purpose, ?failing_for, times, "still failing");
-        } else {
+        if failing.is_news(now, failure.error.to_string(), failure.remaining) {
             failing.told = true;
-            tracing::warn!(lock, %operation, %error, took, remaining, purpose, "failed; it is tried again");
+            tracing::warn!(
+                lock,
+                operation,
+                error,
+                took,
+                remaining,
+                purpose,
+                "failed; it is tried again"
+            );
+        } else {
+            tracing::debug!(
+                lock,
+                operation,
+                error,
+                took,
+                remaining,
+                purpose,
+                ?failing_for,
+                times,
+                "still failing"
+            );
         }
     }
 
@@ -136,7 +201,6 @@ impl Story {
             return;
         };
         if std::mem::take(&mut failing.told) {
-            failing.quiet_until = Some(now.after(QUIET));
             let failing_for = short(now.since(since));
             tracing::info!(lock, %operation, ?failing_for, times, "answers again");
         }

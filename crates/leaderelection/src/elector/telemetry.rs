@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::event::{Event, Operation};
 #[cfg(feature = "metrics")]
 use super::metrics::{Metrics, Outcome};
-use super::story::Story;
+use super::story::{Failure, Story};
 use super::tuning::{TimingAdvice, Tuning};
 use crate::election::{Attempt, ElectionEvent, Purpose};
 use crate::lock::{LockError, Swap};
@@ -56,7 +56,7 @@ impl Telemetry {
             Event::Noticed(ElectionEvent::HolderChanged(holder)) => {
                 tuning.holder_changed(now, holder.as_deref());
             }
-            Event::AtRisk(_) => tuning.at_risk(now),
+            Event::AtRisk(risk) => tuning.at_risk(now, risk.unrenewed_for),
             Event::Renewed { .. } => {}
             _ => return None,
         }
@@ -79,6 +79,11 @@ impl Telemetry {
         lock(&self.tuning).renewed(now, sent);
     }
 
+    /// The work has left a lease that was at risk, perhaps because of that, and before it was told.
+    pub(super) fn left_at_risk(&self, now: MonoTime, unrenewed_for: Duration) {
+        lock(&self.tuning).at_risk(now, unrenewed_for);
+    }
+
     /// A swap was answered, or failed, or is no longer waited for.
     pub(super) fn swapped(&self, now: MonoTime, attempt: &Attempt, result: &Result<Swap, LockError>) {
         let took = now.since(attempt.sent);
@@ -99,17 +104,9 @@ impl Telemetry {
         }
     }
 
-    /// A call failed that had been sent so long ago.
-    pub(super) fn failed(
-        &self,
-        now: MonoTime,
-        operation: Operation,
-        error: &LockError,
-        took: Option<Duration>,
-        remaining: Option<Duration>,
-        purpose: Option<Purpose>,
-    ) {
-        lock(&self.story).failed(&self.lock, now, operation, error, took, remaining, purpose);
+    /// A call failed, or has not been answered yet.
+    pub(super) fn failed(&self, now: MonoTime, failure: &Failure<'_>) {
+        lock(&self.story).failed(&self.lock, now, failure);
     }
 
     /// A call of this kind was answered.

@@ -74,6 +74,8 @@ pub(super) struct Tuning {
     before: Option<Span>,
     /// The send of the last success of the term that runs.
     renewed_at: Option<MonoTime>,
+    /// The lease of that success was at risk.
+    at_risk: bool,
     holder: Option<String>,
     told: TimingVerdict,
 }
@@ -122,6 +124,7 @@ impl Tuning {
             now: Span::new(now),
             before: None,
             renewed_at: None,
+            at_risk: false,
             holder: None,
             told: TimingVerdict::Unknown,
         }
@@ -130,6 +133,7 @@ impl Tuning {
     /// A term begins by a write that was sent then.
     pub(super) fn started(&mut self, sent: MonoTime) {
         self.renewed_at = Some(sent);
+        self.at_risk = false;
     }
 
     /// A renewal was answered, or failed, or is no longer waited for.
@@ -140,6 +144,7 @@ impl Tuning {
 
     /// The renewal that was sent then has succeeded.
     pub(super) fn renewed(&mut self, now: MonoTime, sent: MonoTime) {
+        self.at_risk = false;
         let unrenewed = self.renewed_at.replace(sent).map(|before| now.since(before));
         let span = self.span(now);
         span.renewals = span.renewals.saturating_add(1);
@@ -157,10 +162,12 @@ impl Tuning {
         }
     }
 
-    /// Renewals fail, or are late.
-    pub(super) fn at_risk(&mut self, now: MonoTime) {
+    /// Renewals fail, or are late; told again for one lease, it counts once.
+    pub(super) fn at_risk(&mut self, now: MonoTime, unrenewed_for: Duration) {
+        let first = !std::mem::replace(&mut self.at_risk, true);
         let span = self.span(now);
-        span.risks = span.risks.saturating_add(1);
+        span.risks = span.risks.saturating_add(u32::from(first));
+        span.longest_unrenewed = span.longest_unrenewed.max(unrenewed_for);
     }
 
     /// Another holder is seen. A release lies between two holders, or a lease that ran out.
@@ -268,7 +275,7 @@ impl Tuning {
             .and_then(|timing| timing.with_stop_grace(grace))
             .and_then(|timing| timing.with_rival_margin(self.timing.rival_margin()))
             .ok()
-            .filter(|fitting| tight || fitting.lease_duration() < self.timing.lease_duration())
+            .filter(|fitting| (fitting.lease_duration() > self.timing.lease_duration()) == tight)
     }
 }
 
