@@ -89,7 +89,7 @@ fn essence(line: &str, names: &[(&str, &str)]) -> Option<String> {
     let (_, after) = rest.split_once('"')?;
     let after = after.trim();
     // How long something took, and how much is left of a lease, differs from run to run; these stand at the end.
-    let said = [" took=", " unrenewed_for=", " remaining="];
+    let said = [" took=", " unrenewed_for=", " remaining=", " advice="];
     let padded = format!(" {after}");
     let end = said.iter().filter_map(|field| padded.find(field)).min();
     let after = padded.get(..end.unwrap_or(padded.len())).unwrap_or_default();

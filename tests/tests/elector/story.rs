@@ -52,6 +52,19 @@ impl Log {
     }
 }
 
+/// Runs a test of this program alone in a process: whoever logs first decides for its whole process what is logged at all.
+fn passes_alone(test: &str) {
+    let told = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", test, "--include-ignored"])
+        .output()
+        .unwrap();
+    let (out, err) = (
+        String::from_utf8_lossy(&told.stdout),
+        String::from_utf8_lossy(&told.stderr),
+    );
+    assert!(told.status.success() && out.contains("1 passed"), "{out}{err}");
+}
+
 /// The lines without their fields.
 fn messages(lines: &str) -> Vec<String> {
     let message = |line: &str| line.split(" lock=").next().unwrap_or_default().to_owned();
@@ -62,16 +75,7 @@ fn messages(lines: &str) -> Vec<String> {
 /// long it was; and a loss says why.
 #[test]
 fn an_election_reads_as_a_story() {
-    // Alone in a process: whoever logs first decides for its whole process what is logged at all.
-    let told = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "story::told", "--include-ignored"])
-        .output()
-        .unwrap();
-    let (out, err) = (
-        String::from_utf8_lossy(&told.stdout),
-        String::from_utf8_lossy(&told.stderr),
-    );
-    assert!(told.status.success() && out.contains("1 passed"), "{out}{err}");
+    passes_alone("story::told");
 }
 
 #[tokio::test(start_paused = true)]
@@ -156,15 +160,7 @@ async fn told() {
 /// line or two in a minute, and never one with every renewal.
 #[test]
 fn trouble_that_goes_on_is_told_once_a_minute() {
-    let told = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "story::going_on", "--include-ignored"])
-        .output()
-        .unwrap();
-    let (out, err) = (
-        String::from_utf8_lossy(&told.stdout),
-        String::from_utf8_lossy(&told.stderr),
-    );
-    assert!(told.status.success() && out.contains("1 passed"), "{out}{err}");
+    passes_alone("story::going_on");
 }
 
 #[tokio::test(start_paused = true)]

@@ -99,9 +99,6 @@ impl Telemetry {
             };
             self.metrics.swapped(attempt.purpose, outcome, took);
         }
-        if result.is_ok() {
-            self.answered(now, Operation::CompareAndSwap);
-        }
     }
 
     /// A call failed, or has not been answered yet.
