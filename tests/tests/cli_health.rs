@@ -245,6 +245,35 @@ fn metrics_are_gos_and_more() -> TestResult {
     Ok(())
 }
 
+/// Candidates that name the members of their store in another order have one label by a name that they are given.
+#[test]
+fn a_name_is_one_label_for_all() -> TestResult {
+    let etcd = Etcd::start()?;
+    let port = etcd.endpoint().rsplit_once(':').unwrap().1.to_owned();
+    let [one, other] = [("127.0.0.1", "localhost"), ("localhost", "127.0.0.1")]
+        .map(|(first, second)| format!("etcd://{first}:{port},{second}:{port}/leader"));
+    let named = ["--name", "job"];
+    let (leader, of_leader) = run(&one, "a", &named, WORK);
+    leader.started()?;
+    let (follower, of_follower) = run(&other, "b", &named, WORK);
+    follower.follows("a")?;
+    let (unnamed, of_unnamed) = run(&other, "c", &[], WORK);
+    unnamed.follows("a")?;
+    for (address, name, master) in [
+        (of_leader, "job", 1.0),
+        (of_follower, "job", 0.0),
+        (of_unnamed, &*other, 0.0),
+    ] {
+        let (_, samples) = parse(&get(address, "/metrics").body);
+        let label = format!("name=\"{name}\"");
+        let others: Vec<_> = samples.keys().filter(|sample| !sample.contains(&label)).collect();
+        assert!(others.is_empty(), "not of {label}: {others:#?}");
+        let of_master = format!("leader_election_master_status{{{label}}}");
+        assert_eq!(samples.get(&of_master), Some(&master), "{samples:#?}");
+    }
+    Ok(())
+}
+
 /// As Kubernetes asks a pod that ends: it is alive, and not ready, until its lease is released.
 #[test]
 fn one_that_was_asked_to_stop_is_healthy_and_not_ready_until_it_is_gone() -> TestResult {

@@ -3,7 +3,8 @@
 use std::future::pending;
 use std::sync::{Arc, Mutex};
 
-use leaderelection::{Clock, ElectionError, Ended, Event, PausedClock, TermEnd};
+use leaderelection::{Clock, ElectionError, Ended, Event, LeaseTiming, PausedClock, TermEnd};
+use leaderelection_conformance::{FaultLock, Partition};
 use leaderelection_memory::MemoryLock;
 
 use crate::{candidate, holder, ms, s, since, sleep};
@@ -142,6 +143,85 @@ async fn a_task_that_panics_with_its_leadership_is_told_as_such() {
             true => assert!(next.unwrap().is_valid()),
         }
     }
+}
+
+/// Whoever acts beside the work, with a leadership of its own, is asked to finish when the work panics, and may no longer act after
+/// the drain timeout: nobody renews the lease of work that is gone.
+#[tokio::test(start_paused = true)]
+#[allow(clippy::disallowed_methods, reason = "the helper of a test is a task")]
+async fn a_panic_ends_the_term_of_who_helps() {
+    for again in [None, Some(s(1))] {
+        let (lock, heard) = (MemoryLock::new(), Arc::new(Mutex::new(None)));
+        let mut builder = candidate(lock.clone(), "a");
+        if let Some(first) = again {
+            builder = builder.campaign_again_after_panic(first, s(5));
+        }
+        let (start, hear) = (PausedClock.mono(), Arc::clone(&heard));
+        let mut terms = 0;
+        let ended = builder
+            .build()
+            .unwrap()
+            .run(sleep(s(300)), |leadership| {
+                terms += 1;
+                let (first, hear) = (terms == 1, Arc::clone(&hear));
+                async move {
+                    if !first {
+                        leadership.stop_requested().await;
+                        return;
+                    }
+                    let helper = leadership.clone();
+                    tokio::spawn(async move {
+                        helper.stop_requested().await;
+                        let asked = since(start);
+                        helper.lost().await;
+                        *hear.lock().unwrap() = Some((asked, since(start)));
+                    });
+                    sleep(s(5)).await;
+                    panic!("no more coffee");
+                }
+            })
+            .await;
+        match again {
+            None => assert_eq!(ended, Err(panicked())),
+            Some(_) => assert_eq!(ended, Ok(Ended::Stopped)),
+        }
+        let (asked, lost) = heard.lock().unwrap().expect("it was asked");
+        assert_eq!((asked, lost), (s(5), s(15)), "the drain timeout is R: 10 s");
+        assert_eq!(terms > 1, again.is_some(), "{terms} terms");
+        assert_eq!(holder(&lock).as_deref(), Some(""));
+    }
+}
+
+/// Where the lease was lost before the panic, its own old record is released, and not taken again on the way.
+#[tokio::test(start_paused = true)]
+async fn a_panic_after_a_loss_campaigns_no_more() {
+    let lock = MemoryLock::new();
+    let faulty = FaultLock::new(lock.clone());
+    let faults = faulty.faults();
+    let timing = LeaseTiming::default().with_stop_grace(s(2)).unwrap();
+    let (during, written) = (&faults, Mutex::new(0));
+    let ended: Result<Ended<()>, _> = candidate(faulty, "a")
+        .timing(timing)
+        .build()
+        .unwrap()
+        .run(pending::<()>(), |leadership| {
+            let written = &written;
+            async move {
+                during.partition(Partition::Full);
+                leadership.lost().await;
+                during.partition(Partition::None);
+                *written.lock().unwrap() = during.cas();
+                panic!("no more coffee");
+            }
+        })
+        .await;
+    assert_eq!(ended, Err(panicked()));
+    assert_eq!(
+        faults.cas() - written.into_inner().unwrap(),
+        1,
+        "the release alone"
+    );
+    assert_eq!(holder(&lock).as_deref(), Some(""));
 }
 
 /// A clone that is dropped by a panic elsewhere, while the work goes on, is no panic of the work.

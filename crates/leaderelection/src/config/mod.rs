@@ -16,7 +16,7 @@ mod flags;
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 pub use self::error::{ConfigError, ConfigProblem};
 #[cfg(feature = "clap")]
@@ -82,8 +82,8 @@ pub const RESOURCE_LOCKS: [&str; 3] = ["leases", "configmaps", "endpoints"];
 /// ]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", from = "Read")]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct LeaderElectionConfiguration {
     /// Whether to elect at all. Where it is `false` there is no lock to open and no elector to build: the program does its work
     /// as if it led, and nobody keeps others from doing the same. Nothing else of the configuration counts then, and
@@ -104,70 +104,6 @@ pub struct LeaderElectionConfiguration {
     pub resource_name: String,
     /// The object's namespace.
     pub resource_namespace: String,
-}
-
-/// What is read: the same fields, and no other.
-#[derive(Deserialize)]
-#[serde(
-    rename_all = "camelCase",
-    default,
-    expecting = "struct LeaderElectionConfiguration"
-)]
-struct Read {
-    #[serde(deserialize_with = "fields::leader_elect")]
-    leader_elect: bool,
-    #[serde(deserialize_with = "fields::lease_duration")]
-    lease_duration: Duration,
-    #[serde(deserialize_with = "fields::renew_deadline")]
-    renew_deadline: Duration,
-    #[serde(deserialize_with = "fields::retry_period")]
-    retry_period: Duration,
-    #[serde(deserialize_with = "fields::resource_lock")]
-    resource_lock: String,
-    #[serde(deserialize_with = "fields::resource_name")]
-    resource_name: String,
-    #[serde(deserialize_with = "fields::resource_namespace")]
-    resource_namespace: String,
-    #[serde(flatten)]
-    _no_other: fields::NoOther,
-}
-
-impl Default for Read {
-    fn default() -> Self {
-        let LeaderElectionConfiguration {
-            leader_elect,
-            lease_duration,
-            renew_deadline,
-            retry_period,
-            resource_lock,
-            resource_name,
-            resource_namespace,
-        } = LeaderElectionConfiguration::default();
-        Self {
-            leader_elect,
-            lease_duration,
-            renew_deadline,
-            retry_period,
-            resource_lock,
-            resource_name,
-            resource_namespace,
-            _no_other: fields::NoOther,
-        }
-    }
-}
-
-impl From<Read> for LeaderElectionConfiguration {
-    fn from(read: Read) -> Self {
-        Self {
-            leader_elect: read.leader_elect,
-            lease_duration: read.lease_duration,
-            renew_deadline: read.renew_deadline,
-            retry_period: read.retry_period,
-            resource_lock: read.resource_lock,
-            resource_name: read.resource_name,
-            resource_namespace: read.resource_namespace,
-        }
-    }
 }
 
 impl Default for LeaderElectionConfiguration {

@@ -278,6 +278,12 @@ impl Election {
         self.seen.takeable_at
     }
 
+    /// How often the lead has changed, as the record that stands says it.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn leader_transitions(&self) -> Option<i64> {
+        self.seen.record().map(|record| record.leader_transitions)
+    }
+
     /// What this candidate writes as the holder.
     pub fn identity(&self) -> &Identity {
         &self.config.identity

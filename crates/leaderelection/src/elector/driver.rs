@@ -13,16 +13,12 @@
 //! answer that comes with the deadline is taken, always, so that a run on paused time depends on nothing else.
 
 use std::collections::VecDeque;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_core::future::BoxFuture;
-use futures_util::StreamExt;
-use futures_util::stream::FuturesUnordered;
 use tokio::sync::mpsc;
 
-use super::calls::{caught, unanswered};
+use super::calls::{Answer, Calls};
 use super::event::{Event, Operation, TermEnd};
 use super::leadership::{Leadership, Risk};
 use super::panics::{AfterWork, AgainAfterPanic, Panics};
@@ -31,9 +27,9 @@ use super::story::Failure;
 use super::term::{Term, TermTimes};
 use super::watching::{Watch, WatchEvent, next_of};
 use crate::election::{
-    Attempt, Election, ElectionConfig, Input, LossReason, Output, Purpose, Read, TermChange, at_risk_after,
+    Attempt, Election, ElectionConfig, Input, LossReason, Output, Purpose, TermChange, at_risk_after,
 };
-use crate::lock::{LockError, LockErrorKind, Observation, ResourceLock, Swap};
+use crate::lock::{LockError, LockErrorKind, ResourceLock, Swap};
 use crate::moment::MonoTime;
 
 /// What the user, or the end of the work, tells the driver.
@@ -44,19 +40,12 @@ pub(super) enum Command {
     WorkEnded,
 }
 
-/// An answer to a call.
-enum Answer {
-    Get(Read, Result<Observation, LockError>),
-    Cas(Attempt, Result<Swap, LockError>),
-}
-
 pub(super) struct Driver {
-    lock: Arc<dyn ResourceLock>,
     config: ElectionConfig,
     election: Election,
     shared: Arc<Shared>,
     commands: mpsc::UnboundedReceiver<Command>,
-    calls: FuturesUnordered<BoxFuture<'static, Answer>>,
+    calls: Calls,
     watch: Watch,
     /// Whether a watch was opened before.
     watched: bool,
@@ -89,13 +78,12 @@ impl Driver {
         again: Option<AgainAfterPanic>,
     ) -> Self {
         Self {
-            lock,
+            calls: Calls::new(lock, config.timing.clone(), Arc::clone(&shared)),
             election: Election::new(config.clone()),
             config,
             takeable_at: shared.clock().mono(),
             shared,
             commands,
-            calls: FuturesUnordered::new(),
             watch: Watch::Closed,
             watched: false,
             term: None,
@@ -108,23 +96,33 @@ impl Driver {
     pub(super) async fn run(mut self) {
         let mut input = Input::Wake;
         loop {
-            self.election.handle(self.shared.clock().now(), input);
-            let deadline = loop {
-                match self.election.poll() {
-                    Output::WaitUntil(deadline) => break deadline,
-                    Output::Ended => {
-                        self.shared.ended();
-                        return;
-                    }
-                    output => self.carry_out(output),
-                }
+            let Some(deadline) = self.handle(input) else {
+                self.shared.ended();
+                return;
             };
             #[cfg(feature = "metrics")]
-            self.shared.refresh_metrics();
+            {
+                self.shared
+                    .telemetry()
+                    .transitions(self.election.leader_transitions());
+                self.shared.refresh_metrics();
+            }
             input = match self.queued.pop_front() {
                 Some(queued) => queued,
                 None => self.next(deadline).await,
             };
+        }
+    }
+
+    /// Tells the machine, and does what it says. Until when it then waits; `None`: the election has ended.
+    fn handle(&mut self, input: Input) -> Option<MonoTime> {
+        self.election.handle(self.shared.clock().now(), input);
+        loop {
+            match self.election.poll() {
+                Output::WaitUntil(deadline) => return Some(deadline),
+                Output::Ended => return None,
+                output => self.carry_out(output),
+            }
         }
     }
 
@@ -147,83 +145,24 @@ impl Driver {
 
     fn carry_out(&mut self, output: Output) {
         match output {
-            Output::Get(read) => self.get(read),
+            Output::Get(read) => self.calls.get(read),
             Output::Cas(attempt) => {
                 if matches!(attempt.purpose, Purpose::Acquire | Purpose::Claim) {
                     self.takeable_at = self.election.takeable_at().max(self.takeable_at);
                 }
-                self.swap(attempt);
+                self.calls
+                    .swap(attempt, self.term.as_ref().map(|(term, _)| Arc::clone(term)));
             }
-            Output::RestartWatch => self.open_watch(),
+            Output::RestartWatch => {
+                if std::mem::replace(&mut self.watched, true) {
+                    self.shared.telemetry().watch_restarted();
+                }
+                self.watch = self.calls.open_watch();
+            }
             Output::Term(change) => self.term_changed(change),
             Output::Event(event) => self.shared.noticed(event),
             Output::Ended | Output::WaitUntil(_) => {}
         }
-    }
-
-    fn get(&mut self, read: Read) {
-        let (lock, clock) = (Arc::clone(&self.lock), Arc::clone(self.shared.clock()));
-        let until = read.sent.after(self.config.timing.attempt_timeout());
-        self.calls.push(Box::pin(async move {
-            let result = tokio::select! {
-                biased;
-                result = caught(lock.get()) => result,
-                () = clock.sleep_until(until) => Err(unanswered(&*lock)),
-            };
-            Answer::Get(read, result)
-        }));
-    }
-
-    /// The swap is waited for until its success could bring nothing any more. That it has not been answered is told when the next
-    /// one is due.
-    fn swap(&mut self, attempt: Attempt) {
-        let (lock, clock, shared) = (
-            Arc::clone(&self.lock),
-            Arc::clone(self.shared.clock()),
-            Arc::clone(&self.shared),
-        );
-        let timing = &self.config.timing;
-        let until = attempt.sent.after(timing.renew_deadline());
-        let patience = attempt.sent.after(timing.attempt_timeout());
-        let term = self.term.as_ref().map(|(term, _)| Arc::clone(term));
-        self.calls.push(Box::pin(async move {
-            let record = Arc::clone(&attempt.record);
-            let mut call = pin!(caught(lock.compare_and_swap(attempt.expected, &record)));
-            let in_time = tokio::select! {
-                biased;
-                result = &mut call => Some(result),
-                () = clock.sleep_until(patience) => None,
-            };
-            let result = match in_time {
-                Some(result) => result,
-                None => {
-                    shared.unanswered(&*lock, &attempt, term.as_deref());
-                    tokio::select! {
-                        biased;
-                        result = &mut call => result,
-                        () = clock.sleep_until(until) => Err(unanswered(&*lock)),
-                    }
-                }
-            };
-            Answer::Cas(attempt, result)
-        }));
-    }
-
-    fn open_watch(&mut self) {
-        let (lock, clock) = (Arc::clone(&self.lock), Arc::clone(self.shared.clock()));
-        let now = clock.mono();
-        let until = now.after(self.config.timing.attempt_timeout());
-        if std::mem::replace(&mut self.watched, true) {
-            self.shared.telemetry().watch_restarted();
-        }
-        let opening = Box::pin(async move {
-            tokio::select! {
-                biased;
-                result = caught(lock.watch()) => result,
-                () = clock.sleep_until(until) => Err(unanswered(&*lock)),
-            }
-        });
-        self.watch = Watch::Opening(now, opening);
     }
 
     fn answered(&mut self, answer: Answer) -> Input {
@@ -246,7 +185,7 @@ impl Driver {
                 self.shared.telemetry().swapped(now, &attempt, &result);
                 match result {
                     Ok(swap) => {
-                        self.heard(now, Operation::CompareAndSwap);
+                        self.swapped(now, &attempt, &swap);
                         Input::Swapped { attempt, swap }
                     }
                     Err(error) => {
@@ -310,6 +249,30 @@ impl Driver {
         self.shared.telemetry().answered(now, by);
     }
 
+    fn swapped(&self, now: MonoTime, attempt: &Attempt, swap: &Swap) {
+        self.shared.heard(now);
+        // Who campaigns and is not the first has lost nothing.
+        if matches!(swap, Swap::Conflict(_)) && attempt.purpose == Purpose::Renew {
+            let conflict = Failure {
+                operation: Operation::CompareAndSwap,
+                error: &"the record was at another version: somebody has written to it, or an earlier write has landed",
+                took: Some(now.since(attempt.sent)),
+                remaining: self.remaining(now),
+                purpose: Some(attempt.purpose),
+                pending: false,
+                conflict: true,
+            };
+            self.shared.telemetry().failed(now, &conflict);
+        } else {
+            self.shared.telemetry().answered(now, Operation::CompareAndSwap);
+        }
+    }
+
+    /// How long the lease still holds, of who leads.
+    fn remaining(&self, now: MonoTime) -> Option<Duration> {
+        self.term.as_ref().and_then(|(term, _)| term.left(now))
+    }
+
     fn failed(
         &self,
         operation: Operation,
@@ -319,7 +282,7 @@ impl Driver {
     ) -> (LockErrorKind, Option<Duration>) {
         let told = (error.kind(), error.retry_after());
         let now = self.shared.clock().mono();
-        let remaining = self.term.as_ref().map(|(term, _)| term.valid_until().since(now));
+        let remaining = self.remaining(now);
         let failure = Failure {
             operation,
             error: &error,
@@ -327,6 +290,7 @@ impl Driver {
             remaining,
             purpose,
             pending: false,
+            conflict: false,
         };
         self.shared.telemetry().failed(now, &failure);
         self.shared.tell(Event::CallFailed {
@@ -339,10 +303,15 @@ impl Driver {
     }
 
     fn work_ended(&mut self) -> Input {
+        let now = self.shared.clock().mono();
+        if self.term.as_ref().is_some_and(|(term, _)| term.ends(now)) {
+            // Work that leaves with its lease has lost it, whoever is first to wake at that moment. An election does not end while there
+            // is work.
+            self.handle(Input::Wake);
+        }
         let Some((term, began)) = self.term.take() else {
             return Input::WorkEnded;
         };
-        let now = self.shared.clock().mono();
         let end = match (term.panicked(), term.over()) {
             (Some(message), _) => TermEnd::Panicked(message.to_owned()),
             (None, Some(reason)) => TermEnd::Lost(reason),
@@ -363,12 +332,14 @@ impl Driver {
             AfterWork::GoOn => Input::WorkEnded,
             // Before the record is released, so that this candidate does not take it at once.
             AfterWork::StayAway(for_long) => {
+                self.takeable_at = now.after(for_long);
                 self.queued.push_back(Input::WorkEnded);
                 Input::StayAway(for_long)
             }
+            // First, too, so that nothing campaigns in between.
             AfterWork::End => {
-                self.queued.push_back(Input::Stop);
-                Input::WorkEnded
+                self.queued.push_back(Input::WorkEnded);
+                Input::Stop
             }
         }
     }

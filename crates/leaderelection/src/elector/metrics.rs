@@ -3,6 +3,8 @@
 //! Two names are Go's (`component-base/metrics/prometheus/clientgo/leaderelection`), with Go's label; the rest goes on from there.
 //! `deploy/` has alert rules and a dashboard for all of them.
 
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use metrics::{Counter, Gauge, Histogram, Unit};
@@ -14,6 +16,7 @@ use crate::lock::LockErrorKind;
 const MASTER: &str = "leader_election_master_status";
 const SLOWPATH: &str = "leader_election_slowpath_total";
 const TRANSITIONS: &str = "leader_election_transitions_total";
+const RECORD_TRANSITIONS: &str = "leader_election_record_transitions";
 const RENEWALS: &str = "leader_election_renewals_total";
 const RENEWAL_DURATION: &str = "leader_election_renewal_duration_seconds";
 const LEASE_REMAINING: &str = "leader_election_lease_remaining_seconds";
@@ -73,9 +76,14 @@ fn reason(reason: &LossReason) -> Option<&'static str> {
 
 /// The metrics of one election.
 pub(super) struct Metrics {
+    name: String,
     master: Gauge,
     slowpath: Counter,
     transitions: Counter,
+    /// Whether a holder was seen.
+    holder_seen: AtomicBool,
+    /// There since a record was seen: it has no 0 to begin with.
+    record_transitions: OnceLock<Gauge>,
     renewals: [(Outcome, Counter); 6],
     renewal_duration: Histogram,
     lease_remaining: Gauge,
@@ -105,6 +113,8 @@ impl Metrics {
             master: gauge(MASTER),
             slowpath: counter(SLOWPATH),
             transitions: counter(TRANSITIONS),
+            holder_seen: AtomicBool::new(false),
+            record_transitions: OnceLock::new(),
             renewals: OUTCOMES.map(|(outcome, label)| (outcome, labelled(RENEWALS, "outcome", label))),
             renewal_duration: histogram(RENEWAL_DURATION),
             lease_remaining: gauge(LEASE_REMAINING),
@@ -115,6 +125,7 @@ impl Metrics {
             losses: REASONS.map(|reason| (reason, labelled(LOSSES, "reason", reason))),
             failures: OPERATIONS
                 .map(|(operation, label)| (operation, labelled(FAILURES, "operation", label))),
+            name: name.clone(),
         }
     }
 
@@ -130,6 +141,12 @@ impl Metrics {
         self.lease_remaining.set(0.0);
     }
 
+    /// Nobody looks at the lock any more, and nobody is to worry about that.
+    pub(super) fn ended(&self) {
+        self.stopped();
+        self.observation_age.set(0.0);
+    }
+
     pub(super) fn lost(&self, lost: &LossReason) {
         self.master.set(0.0);
         if let Some(reason) = reason(lost) {
@@ -137,25 +154,34 @@ impl Metrics {
         }
     }
 
-    pub(super) fn transition(&self) {
-        self.transitions.increment(1);
+    /// Another holder than before. The first that is seen follows nobody: else each restart of a candidate would count as one.
+    pub(super) fn another_holder(&self) {
+        if self.holder_seen.swap(true, Ordering::Relaxed) {
+            self.transitions.increment(1);
+        }
+    }
+
+    /// As the record says it: the same on every candidate, and it outlives them.
+    #[allow(clippy::cast_precision_loss, reason = "far fewer than 2^52")]
+    pub(super) fn of_the_record(&self, transitions: i64) {
+        self.record_transitions
+            .get_or_init(|| metrics::gauge!(RECORD_TRANSITIONS, "name" => self.name.clone()))
+            .set(transitions as f64);
     }
 
     pub(super) fn at_risk(&self) {
         self.at_risk.increment(1);
     }
 
-    /// A swap on one's own record was answered, or is no longer waited for.
+    /// A swap was answered, or is no longer waited for. Of renewals Go counts those that the store has answered but not done, as its
+    /// next read shows; of a store that does not answer it counts none.
     pub(super) fn swapped(&self, purpose: Purpose, outcome: Outcome, took: Duration) {
-        let renews = matches!(purpose, Purpose::Renew | Purpose::RenewClaim);
-        if !renews && purpose != Purpose::Release {
+        if !matches!(purpose, Purpose::Renew | Purpose::RenewClaim) {
             return;
         }
-        if outcome != Outcome::Success {
+        let refused = [LockErrorKind::Denied, LockErrorKind::Invalid].map(Outcome::Failed);
+        if outcome == Outcome::Conflict || refused.contains(&outcome) {
             self.slowpath.increment(1);
-        }
-        if !renews {
-            return;
         }
         self.renewal_duration.record(took);
         count(&self.renewals, outcome);
@@ -199,7 +225,11 @@ fn describe() {
     );
     describe_counter!(
         TRANSITIONS,
-        "How often this candidate has seen another holder than before."
+        "How often this candidate has seen another holder than before; the first it saw does not count."
+    );
+    describe_gauge!(
+        RECORD_TRANSITIONS,
+        "How often the lead has changed, as the record says it."
     );
     describe_counter!(
         RENEWALS,

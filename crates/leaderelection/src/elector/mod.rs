@@ -206,8 +206,10 @@ impl LeaderElector {
                     handle.ended().await?;
                     return Ok(Ended::Finished(value));
                 }
+                // The driver knows of the panic when the last clone of the leadership is dropped. Whoever has one still is asked to
+                // finish, and may no longer act after the drain timeout.
                 Some(Err(_)) if !again => {
-                    // The driver knows of the panic, and ends the election for it.
+                    handle.stop();
                     handle.ended().await?;
                     return Ok(Ended::Stopped);
                 }
@@ -215,6 +217,7 @@ impl LeaderElector {
                     handle.ended().await?;
                     return Ok(Ended::Stopped);
                 }
+                Some(Err(_)) => handle.step_down(),
                 Some(_) | None => {}
             }
         }

@@ -200,9 +200,10 @@ impl Shared {
             operation: Operation::CompareAndSwap,
             error: &error,
             took: Some(now.since(attempt.sent)),
-            remaining: term.map(|term| term.valid_until().since(now)),
+            remaining: term.and_then(|term| term.left(now)),
             purpose: Some(attempt.purpose),
             pending: true,
+            conflict: false,
         };
         self.telemetry.failed(now, &failure);
     }
@@ -252,9 +253,11 @@ impl Shared {
 
     #[cfg(feature = "metrics")]
     pub(super) fn refresh_metrics(&self) {
+        if self.state.borrow().end.is_some() {
+            return;
+        }
         let now = self.clock.mono();
-        let term = self.term().filter(|term| term.over().is_none());
-        let remaining = term.map_or(Duration::ZERO, |term| term.valid_until().since(now));
+        let remaining = self.term().and_then(|term| term.left(now)).unwrap_or_default();
         let heard = self.heard.load(Ordering::Relaxed);
         let age = match heard {
             // Who never sees its lock is as blind as who no longer does.
@@ -287,10 +290,13 @@ impl Shared {
             state.end.get_or_insert(end);
             first
         });
-        self.telemetry.ended();
         // Streams of events end with the channel, and callbacks with theirs.
         lock(&self.events).take();
         lock(&self.callbacks).take();
+        // A recorder that panics is no reason to abort the program: this may be called because it has.
+        if !std::thread::panicking() {
+            self.telemetry.ended();
+        }
     }
 }
 

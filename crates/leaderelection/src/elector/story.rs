@@ -1,13 +1,13 @@
 //! The log of an election, to be read as a story: what changes is said once, with the numbers; what goes on is for `debug`.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::time::Duration;
 
 use super::event::{Event, Operation, TermEnd};
 use super::leadership::Risk;
 use super::tuning::TimingVerdict;
 use crate::election::{ElectionEvent, Purpose};
-use crate::lock::LockError;
 use crate::moment::MonoTime;
 
 /// What comes and goes is told once within so long, unless the lease is nearer its end by half.
@@ -33,12 +33,14 @@ pub(super) struct Story {
 /// A call that failed, or has not been answered yet.
 pub(super) struct Failure<'a> {
     pub(super) operation: Operation,
-    pub(super) error: &'a LockError,
+    pub(super) error: &'a (dyn fmt::Display + Sync),
     pub(super) took: Option<Duration>,
     pub(super) remaining: Option<Duration>,
     pub(super) purpose: Option<Purpose>,
     /// It may still be answered.
     pub(super) pending: bool,
+    /// The store has answered, and somebody else was first: it costs a read.
+    pub(super) conflict: bool,
 }
 
 /// A kind of calls that fails, or has failed.
@@ -75,6 +77,15 @@ impl Failing {
                 (told.at, told.remaining) = (now, remaining);
             }
             return news;
+        }
+        // An outage goes on, and its errors may change: the one told first makes room when it has been heard for long enough.
+        if self.errors.len() == ERRORS
+            && self
+                .errors
+                .front()
+                .is_some_and(|told| now.since(told.at) >= QUIET)
+        {
+            self.errors.pop_front();
         }
         let news = self.errors.len() < ERRORS;
         if news {
@@ -171,15 +182,27 @@ impl Story {
         let failing_for = short(now.since(since));
         if failing.is_news(now, failure.error.to_string(), failure.remaining) {
             failing.told = true;
-            tracing::warn!(
-                lock,
-                operation,
-                error,
-                took,
-                remaining,
-                purpose,
-                "failed; it is tried again"
-            );
+            if failure.conflict {
+                tracing::info!(
+                    lock,
+                    operation,
+                    error,
+                    took,
+                    remaining,
+                    purpose,
+                    "failed; it is tried again"
+                );
+            } else {
+                tracing::warn!(
+                    lock,
+                    operation,
+                    error,
+                    took,
+                    remaining,
+                    purpose,
+                    "failed; it is tried again"
+                );
+            }
         } else {
             tracing::debug!(
                 lock,
@@ -219,4 +242,32 @@ impl Story {
 fn short(duration: Duration) -> Duration {
     let millis = duration.saturating_add(Duration::from_micros(500)).as_millis();
     Duration::from_millis(u64::try_from(millis).unwrap_or(u64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: u64) -> MonoTime {
+        MonoTime::ZERO.after(Duration::from_secs(seconds))
+    }
+
+    /// In an outage that goes on there are a few lines a minute, and what is new in it is said, however long it has lasted.
+    #[test]
+    fn a_long_outage_is_not_mute() {
+        let mut failing = Failing {
+            since: Some((at(0), 1)),
+            ..Failing::default()
+        };
+        let mut is_news = |seconds, text: &str| failing.is_news(at(seconds), text.to_owned(), None);
+        for text in ["refused", "reset", "503", "504"] {
+            assert!(is_news(0, text), "{text}");
+        }
+        assert!(!is_news(1, "denied"), "four in a minute");
+        assert!(!is_news(3_599, "refused"), "that goes on, and was told");
+        assert!(is_news(3_600, "denied"), "an hour later");
+        assert!(!is_news(3_601, "denied"));
+        let told = (3_661..3_721).filter(|second| is_news(*second, &format!("request {second}")));
+        assert_eq!(told.count(), 4, "texts that are never the same");
+    }
 }

@@ -47,7 +47,7 @@ impl Telemetry {
             Event::Stopped { .. } => self.metrics.stopped(),
             Event::AtRisk(_) => self.metrics.at_risk(),
             Event::CallFailed { operation, .. } => self.metrics.failed(*operation),
-            Event::Noticed(ElectionEvent::HolderChanged(Some(_))) => self.metrics.transition(),
+            Event::Noticed(ElectionEvent::HolderChanged(Some(_))) => self.metrics.another_holder(),
             _ => {}
         }
         let mut tuning = lock(&self.tuning);
@@ -127,6 +127,14 @@ impl Telemetry {
         self.metrics.ages(leads, remaining, observation);
     }
 
+    /// How often the record says that the lead has changed.
+    #[cfg(feature = "metrics")]
+    pub(super) fn transitions(&self, of_the_record: Option<i64>) {
+        if let Some(transitions) = of_the_record {
+            self.metrics.of_the_record(transitions);
+        }
+    }
+
     /// The election is over, however it ended.
     #[cfg_attr(
         not(feature = "metrics"),
@@ -134,7 +142,7 @@ impl Telemetry {
     )]
     pub(super) fn ended(&self) {
         #[cfg(feature = "metrics")]
-        self.metrics.stopped();
+        self.metrics.ended();
     }
 
     pub(super) fn advice(&self, now: MonoTime) -> TimingAdvice {

@@ -86,12 +86,17 @@ impl Term {
     }
 
     pub(super) fn remaining(&self) -> Duration {
-        let now = self.clock.mono();
-        if self.validity.holds(now) {
-            self.valid_until().since(now)
-        } else {
-            Duration::ZERO
-        }
+        self.left(self.clock.mono()).unwrap_or_default()
+    }
+
+    /// How much is left of the lease; `None` where the term is over.
+    pub(super) fn left(&self, now: MonoTime) -> Option<Duration> {
+        self.validity.holds(now).then(|| self.valid_until().since(now))
+    }
+
+    /// Whether this is the moment at which its lease ends, or a later one.
+    pub(super) fn ends(&self, now: MonoTime) -> bool {
+        self.valid_until().before(self.times.timer_lead) <= now
     }
 
     /// When the last success was sent.

@@ -271,9 +271,8 @@ impl Tuning {
         let renew_deadline = whole_seconds((retry_period + reserve).max(retry_period * 3 / 2));
         let grace = self.timing.stop_grace();
         let lease = (renew_deadline + grace).mul_f64(self.timing.tolerated_clock_rate_ratio());
-        LeaseTiming::new(whole_seconds(lease), renew_deadline, retry_period)
-            .and_then(|timing| timing.with_stop_grace(grace))
-            .and_then(|timing| timing.with_rival_margin(self.timing.rival_margin()))
+        self.timing
+            .with_durations(whole_seconds(lease), renew_deadline)
             .ok()
             .filter(|fitting| (fitting.lease_duration() > self.timing.lease_duration()) == tight)
     }

@@ -158,6 +158,21 @@ impl LeaseTiming {
         }
     }
 
+    /// With another L and R; the rest stays as it was set, but for calls that could take longer than R.
+    pub(crate) fn with_durations(
+        &self,
+        lease_duration: Duration,
+        renew_deadline: Duration,
+    ) -> Result<Self, TimingError> {
+        Self {
+            lease_duration,
+            renew_deadline,
+            attempt_timeout: self.attempt_timeout.map(|most| most.min(renew_deadline)),
+            ..self.clone()
+        }
+        .validated()
+    }
+
     fn validated(self) -> Result<Self, TimingError> {
         match self.problems().into_iter().next() {
             Some(problem) => Err(problem),

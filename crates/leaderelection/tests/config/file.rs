@@ -142,6 +142,7 @@ fn json_says_where_it_is_wrong() {
         json!({"resourceNamespace": true}),
         json!({"leaseDurations": "15s"}),
         json!("leases"),
+        json!(["leases"]),
     ] {
         writeln!(said, "{}", error(file)).unwrap();
     }
@@ -156,7 +157,97 @@ fn json_says_where_it_is_wrong() {
         resourceName: 5: must be a string at line 2 column 19
         resourceNamespace: true: must be a string at line 2 column 27
         leaseDurations: "15s": is not known; the fields are leaderElect, leaseDuration, renewDeadline, retryPeriod, resourceLock, resourceName and resourceNamespace at line 3 column 1
-        invalid type: string "leases", expected struct LeaderElectionConfiguration at line 1 column 8
+        invalid type: string "leases", expected a LeaderElectionConfiguration: a map of leaderElect, leaseDuration, renewDeadline, retryPeriod, resourceLock, resourceName and resourceNamespace at line 1 column 8
+        invalid type: sequence, expected a LeaderElectionConfiguration: a map of leaderElect, leaseDuration, renewDeadline, retryPeriod, resourceLock, resourceName and resourceNamespace at line 2 column 2
+    "#]].assert_eq(&said);
+}
+
+/// A reader shows the line, of a field that is not known as of one that is wrong.
+#[test]
+fn yaml_says_where_it_is_wrong() {
+    let mut said = String::new();
+    for wrong in [
+        "  retryPeriod: 2",
+        "  retryPeriods: 2s",
+        "  retryPeriod: 1s\n  retryPeriod: 2s",
+    ] {
+        let file = format!("workers: 4\nleaderElection:\n  leaseDuration: 1m30s\n{wrong}\n");
+        let error = serde_saphyr::from_str::<Program>(&file).map(|_| ()).unwrap_err();
+        writeln!(said, "{}", error.to_string().lines().next().unwrap()).unwrap();
+    }
+    expect![[r#"
+        error: line 4 column 16: retryPeriod: 2: must be a duration with the units h, m, s, ms, us or ns and no blanks, such as "15s", "1m30s" or "300ms"
+        error: line 4 column 17: retryPeriods: "2s": is not known; the fields are leaderElect, leaseDuration, renewDeadline, retryPeriod, resourceLock, resourceName and resourceNamespace
+        error: line 5 column 3: duplicate mapping key: retryPeriod, set DuplicateKeyPolicy in Options if acceptable
+    "#]].assert_eq(&said);
+}
+
+/// Flat in a program's own file, where what nobody knows is told, too.
+#[derive(Debug, Deserialize)]
+struct Flat {
+    workers: u32,
+    #[serde(flatten)]
+    leader_election: LeaderElectionConfiguration,
+}
+
+#[test]
+fn it_may_lie_flat() {
+    let yaml = "workers: 4\nretryPeriod: 1s\nresourceName: job\n";
+    let expected = LeaderElectionConfiguration {
+        retry_period: Duration::from_secs(1),
+        resource_name: "job".to_owned(),
+        ..LeaderElectionConfiguration::default()
+    };
+    let read: Flat = serde_saphyr::from_str(yaml).unwrap();
+    assert_eq!((read.workers, read.leader_election), (4, expected));
+    for (wrong, said) in [
+        ("retryPeriod: 1d", r#"retryPeriod: "1d": must be"#),
+        ("retryPeriods: 1s", r#"retryPeriods: "1s": is not known"#),
+    ] {
+        let error = serde_saphyr::from_str::<Flat>(&format!("workers: 4\n{wrong}\n")).unwrap_err();
+        assert!(error.to_string().contains(said), "{error}");
+    }
+}
+
+/// As in Go: the default.
+#[test]
+fn it_may_be_empty() {
+    for yaml in ["leaderElection:", "leaderElection: ~", "leaderElection: {}"] {
+        let read: Program = serde_saphyr::from_str(&format!("workers: 4\n{yaml}\n")).unwrap();
+        assert_eq!(read.leader_election, LeaderElectionConfiguration::default());
+    }
+    let read: Program = serde_json::from_str(r#"{"workers": 4, "leaderElection": null}"#).unwrap();
+    assert_eq!(read.leader_election, LeaderElectionConfiguration::default());
+    let read: Option<LeaderElectionConfiguration> = ron::from_str("Some((leaderElect: true))").unwrap();
+    assert_eq!(read, Some(LeaderElectionConfiguration::default()));
+}
+
+/// A format that knows structs, in which names have no quotes.
+#[test]
+fn it_is_read_in_a_format_of_structs() {
+    let file = r#"LeaderElectionConfiguration(leaderElect: false, retryPeriod: "1s", resourceName: "job")"#;
+    let read: LeaderElectionConfiguration = ron::from_str(file).unwrap();
+    let expected = LeaderElectionConfiguration {
+        leader_elect: false,
+        retry_period: Duration::from_secs(1),
+        resource_name: "job".to_owned(),
+        ..LeaderElectionConfiguration::default()
+    };
+    assert_eq!(read, expected);
+    assert_eq!(ron::from_str(&ron::to_string(&read).unwrap()), Ok(read));
+    let mut said = String::new();
+    for file in [
+        r#"(retryPeriods: "1s")"#,
+        "(retryPeriod: Some([1]))",
+        "(retryPeriod: (seconds: 1))",
+    ] {
+        let error = ron::from_str::<LeaderElectionConfiguration>(file).unwrap_err();
+        writeln!(said, "{error}").unwrap();
+    }
+    expect![[r#"
+        1:17-1:20: retryPeriods: "1s": is not known; the fields are leaderElect, leaseDuration, renewDeadline, retryPeriod, resourceLock, resourceName and resourceNamespace
+        1:22: retryPeriod: a list: must be a duration with the units h, m, s, ms, us or ns and no blanks, such as "15s", "1m30s" or "300ms"
+        1:26: retryPeriod: a map: must be a duration with the units h, m, s, ms, us or ns and no blanks, such as "15s", "1m30s" or "300ms"
     "#]].assert_eq(&said);
 }
 
