@@ -3,6 +3,7 @@
 
 #![allow(
     clippy::indexing_slicing,
+    clippy::panic,
     clippy::unwrap_used,
     reason = "a failing assertion is how a test speaks"
 )]
@@ -15,6 +16,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::time::Duration;
 
+use expect_test::expect_file;
 use leaderelection_tests::leaderelect::{Leaderelect, SHORT_LEASE, STUBBORN_WORK, WORK};
 use leaderelection_tests::servers::Etcd;
 use leaderelection_tests::time::{now, wait};
@@ -151,8 +153,14 @@ fn other_paths_and_methods_are_refused() -> TestResult {
 }
 
 /// Prometheus' text, as far as this needs it: the type of each metric, and each sample with its labels.
-fn parse(text: &str) -> (BTreeMap<String, String>, BTreeMap<String, f64>) {
-    let (mut types, mut samples) = (BTreeMap::new(), BTreeMap::new());
+struct Metrics {
+    types: BTreeMap<String, String>,
+    helps: BTreeMap<String, String>,
+    samples: BTreeMap<String, f64>,
+}
+
+fn parse(text: &str) -> Metrics {
+    let (mut types, mut helps, mut samples) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
     for line in text.lines().filter(|line| !line.is_empty()) {
         if let Some(comment) = line.strip_prefix("# ") {
             let mut words = comment.splitn(3, ' ');
@@ -161,10 +169,12 @@ fn parse(text: &str) -> (BTreeMap<String, String>, BTreeMap<String, f64>) {
                 words.next().unwrap(),
                 words.next().unwrap(),
             );
-            assert!(matches!(kind, "HELP" | "TYPE"), "{line}");
-            if kind == "TYPE" {
-                assert_eq!(types.insert(name.to_owned(), rest.to_owned()), None, "{line}");
-            }
+            let known = match kind {
+                "HELP" => &mut helps,
+                "TYPE" => &mut types,
+                _ => panic!("{line}"),
+            };
+            assert_eq!(known.insert(name.to_owned(), rest.to_owned()), None, "{line}");
         } else {
             let (sample, value) = line.rsplit_once(' ').unwrap();
             assert_eq!(
@@ -174,17 +184,22 @@ fn parse(text: &str) -> (BTreeMap<String, String>, BTreeMap<String, f64>) {
             );
         }
     }
-    (types, samples)
+    Metrics {
+        types,
+        helps,
+        samples,
+    }
 }
 
 /// All that a leader and a follower have: two of Go's, and ours.
-const METRICS: [&str; 12] = [
+const METRICS: [&str; 13] = [
     "leader_election_at_risk_total counter",
     "leader_election_call_failures_total counter",
     "leader_election_last_observation_age_seconds gauge",
     "leader_election_lease_remaining_seconds gauge",
     "leader_election_losses_total counter",
     "leader_election_master_status gauge",
+    "leader_election_record_transitions gauge",
     "leader_election_renewal_duration_seconds histogram",
     "leader_election_renewals_total counter",
     "leader_election_slowpath_total counter",
@@ -216,7 +231,11 @@ fn metrics_are_gos_and_more() -> TestResult {
             answer.headers["content-type"],
             "text/plain; version=0.0.4; charset=utf-8"
         );
-        let (types, samples) = parse(&answer.body);
+        let Metrics {
+            types,
+            helps,
+            samples,
+        } = parse(&answer.body);
         let of = |metric: &str| samples.get(&format!("{metric}{{name=\"{lock}\"}}")).copied();
         assert_eq!(
             of("leader_election_master_status"),
@@ -232,6 +251,11 @@ fn metrics_are_gos_and_more() -> TestResult {
             .map(|(name, kind)| format!("{name} {kind}"))
             .collect();
         assert_eq!(listed, METRICS[..], "{}", answer.body);
+        let said: Vec<_> = helps
+            .iter()
+            .map(|(name, help)| format!("{name}: {help}"))
+            .collect();
+        expect_file!["metrics_help.txt"].assert_eq(&(said.join("\n") + "\n"));
         let remaining = of("leader_election_lease_remaining_seconds").unwrap();
         assert!(
             if master == 1.0 {
@@ -264,7 +288,7 @@ fn a_name_is_one_label_for_all() -> TestResult {
         (of_follower, "job", 0.0),
         (of_unnamed, &*other, 0.0),
     ] {
-        let (_, samples) = parse(&get(address, "/metrics").body);
+        let samples = parse(&get(address, "/metrics").body).samples;
         let label = format!("name=\"{name}\"");
         let others: Vec<_> = samples.keys().filter(|sample| !sample.contains(&label)).collect();
         assert!(others.is_empty(), "not of {label}: {others:#?}");

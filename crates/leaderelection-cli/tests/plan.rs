@@ -41,9 +41,9 @@ const EVERY_WARNING: [&str; 10] = [
     "--candidates=5",
     "--beside-go-2016",
     "--go-lease-duration=15s",
-    "--go-renew-deadline=50s",
+    "--go-renew-deadline=14s",
     "--go-retry-period=500ms",
-    "--go-slowest-answer=20s",
+    "--go-slowest-answer=60s",
     "--beside-lease-duration=20s",
 ];
 
@@ -82,6 +82,18 @@ fn a_warning_ends_when_its_advice_is_followed() {
 #[test]
 fn durations_that_are_not_safe_are_refused_as_by_run() {
     for (args, said) in [
+        (
+            ["--beside-go", "--go-renew-deadline=50s"],
+            "client-go refuses its durations: lease_duration 15s must be greater than renew_deadline 50s",
+        ),
+        (
+            ["--beside-go-2016", "--go-retry-period=9s"],
+            "renew_deadline 10s must be greater than retry_period 9s x 1.2 = 10.8s",
+        ),
+        (
+            ["--go-retry-period=1s", "--go-lease-duration=20s"],
+            "the following required arguments were not provided:\n  <--beside-go|--beside-go-2016>",
+        ),
         (
             ["--lease-duration=10s", "--renew-deadline=10s"],
             "lease_duration 10s must be greater than renew_deadline 10s",

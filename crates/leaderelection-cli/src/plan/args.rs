@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use clap::ArgGroup;
 use leaderelection::{GoLeader, LeaseTiming, TimingError};
 
 use crate::args::LeaseArgs;
@@ -13,7 +14,7 @@ use crate::duration;
 /// asked of the API, which outage of it a leader survives, and how long a pod must be given to end. What is told about the rest of
 /// the fleet adds what follows for a mixed one.
 #[derive(Debug, clap::Args)]
-#[command(after_help = AFTER_HELP)]
+#[command(after_help = AFTER_HELP, group = ArgGroup::new("go").multiple(true).args(["beside_go", "beside_go_2016"]))]
 pub(crate) struct PlanArgs {
     #[command(flatten)]
     lease: LeaseArgs,
@@ -47,19 +48,19 @@ pub(crate) struct PlanArgs {
     beside_go_2016: bool,
 
     /// The lease duration of the candidates that run client-go
-    #[arg(long, value_name = "DURATION", default_value = "15s", value_parser = duration::positive, allow_hyphen_values = true, help_heading = FLEET)]
+    #[arg(long, value_name = "DURATION", default_value = "15s", value_parser = duration::positive, allow_hyphen_values = true, requires = "go", help_heading = FLEET)]
     go_lease_duration: Duration,
 
     /// Their renew deadline
-    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration::positive, allow_hyphen_values = true, help_heading = FLEET)]
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration::positive, allow_hyphen_values = true, requires = "go", help_heading = FLEET)]
     go_renew_deadline: Duration,
 
     /// Their retry period
-    #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = duration::positive, allow_hyphen_values = true, help_heading = FLEET)]
+    #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = duration::positive, allow_hyphen_values = true, requires = "go", help_heading = FLEET)]
     go_retry_period: Duration,
 
     /// The slowest answer that they wait for [default: half their renew deadline, 1s at least, as Kubernetes' components]
-    #[arg(long, value_name = "DURATION", value_parser = duration::any, allow_hyphen_values = true, help_heading = FLEET)]
+    #[arg(long, value_name = "DURATION", value_parser = duration::any, allow_hyphen_values = true, requires = "go", help_heading = FLEET)]
     go_slowest_answer: Option<Duration>,
 
     /// There are candidates with this lease duration, as while new durations are rolled out
@@ -97,6 +98,17 @@ impl PlanArgs {
             Some(drain_timeout) => timing.with_drain_timeout(drain_timeout),
             None => Ok(timing),
         }
+    }
+
+    /// What client-go itself refuses of the durations given for it.
+    pub(super) fn problem_of_go(&self) -> Option<TimingError> {
+        self.go()?;
+        let (lease, renew, retry) = (
+            self.go_lease_duration,
+            self.go_renew_deadline,
+            self.go_retry_period,
+        );
+        LeaseTiming::new(lease, renew, retry).err()
     }
 
     pub(super) fn candidates(&self) -> u32 {

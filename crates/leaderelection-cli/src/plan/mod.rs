@@ -23,6 +23,9 @@ use crate::args::refuse;
 
 /// Prints it, and answers with 0; with 2 where the durations are not safe.
 pub(crate) fn run(args: &PlanArgs) -> ExitCode {
+    if let Some(problem) = args.problem_of_go() {
+        refuse("plan", format_args!("client-go refuses its durations: {problem}"));
+    }
     let facts = match Facts::of(args) {
         Ok(facts) => facts,
         Err(error) => refuse("plan", error),

@@ -10,7 +10,7 @@ pub(super) fn lines(report: &Report) -> String {
     let mut text = String::new();
     let mut line = |label: &str, value: &str| {
         // Writing to a string does not fail.
-        let _ = writeln!(text, "{label:<13} {value}");
+        let _ = writeln!(text, "{label:<13} {}", printable(value));
     };
     line("lock", &report.lock);
     line("state", &report.message);
@@ -85,10 +85,16 @@ pub(super) fn line(report: &Report, said: &mut Vec<&'static str>) -> String {
     if let Some(token) = token(report) {
         more(format_args!("token {token}"));
     }
-    if let Some(left) = report
-        .lease_left_seconds_at_most
-        .filter(|_| report.state == State::Led)
-    {
+    let led = report.state == State::Led;
+    if led && matches!(report.event, Some("seen" | "acquired")) {
+        if let Some(since) = &report.acquire_time {
+            more(format_args!("since {since} by the holder's clock"));
+        }
+        if let Some(transitions) = report.leader_transitions {
+            more(format_args!("transitions {transitions}"));
+        }
+    }
+    if let Some(left) = report.lease_left_seconds_at_most.filter(|_| led) {
         more(format_args!("at most {left}s of its lease left"));
     }
     for (name, raw) in &report.other_fields {
@@ -99,8 +105,20 @@ pub(super) fn line(report: &Report, said: &mut Vec<&'static str>) -> String {
         more(format_args!("PROBLEM: {}", problem.message));
     }
     *said = report.problems.iter().map(|problem| problem.code).collect();
-    text.push('\n');
-    text
+    printable(&text) + "\n"
+}
+
+/// What a record says may neither look like a line of its own, nor speak to the terminal.
+fn printable(text: &str) -> String {
+    let mut printable = String::with_capacity(text.len());
+    for letter in text.chars() {
+        if letter.is_control() || matches!(letter, '\u{2028}' | '\u{2029}') {
+            printable.extend(letter.escape_default());
+        } else {
+            printable.push(letter);
+        }
+    }
+    printable
 }
 
 fn token(report: &Report) -> Option<String> {

@@ -81,6 +81,10 @@ impl ElectionHandle {
     /// Lets somebody else lead, and campaigns again after P or when another holds (SAFETY 14). The work is asked to
     /// finish; what has not ended within the drain timeout is lost. Nothing happens on a candidate that does not lead,
     /// but that it stays back for P.
+    ///
+    /// Whoever watches the lock is faster than P. Candidates that only look now and then may not be: without a watch ours look after P
+    /// to 1.2 P, client-go's after P to 2.2 P; and where the release has failed, all others wait for the lease. So beside those this
+    /// one may lead again.
     pub fn step_down(&self) {
         self.shared.command(Command::StepDown);
     }

@@ -289,3 +289,26 @@ fn unreachable_and_why() {
         assert!(report.message.starts_with(said), "{}", report.message);
     }
 }
+
+/// What a record says is neither a line of its own nor a word to the terminal.
+#[test]
+fn a_record_forges_no_lines() {
+    let forged = r#"{"holderIdentity":"a\nstate         free","leaseDurationSeconds":15,"x\nstate         free\u001b[2J":"\u009b2J\u2028"}"#;
+    let mut viewer = Viewer::default();
+    let event = viewer.read(at(0).mono, json(17, forged));
+    let looked = Report::new("etcd://h:1/k", &viewer, None, at(0));
+    let lines = text::lines(&looked);
+    let watched = text::line(
+        &Report::new("etcd://h:1/k", &viewer, event, at(0)),
+        &mut Vec::new(),
+    );
+    for text in [&lines, &watched] {
+        assert!(
+            !text.replace('\n', "").contains(|c: char| c.is_control()),
+            "{text:?}"
+        );
+    }
+    assert_eq!(lines.matches("\nstate ").count(), 1, "{lines}");
+    assert_eq!(watched.matches('\n').count(), 1, "{watched}");
+    assert!(lines.contains(r"x\nstate         free\u{1b}[2J"), "{lines}");
+}

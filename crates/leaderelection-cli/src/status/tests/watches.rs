@@ -233,15 +233,15 @@ async fn a_life_in_words() {
         .collect();
     expect![[r#"
         seen: free: there is no object, as before the first election, or when somebody has deleted it
-        acquired: led by "a"; version 1; token 1; at most 15s of its lease left; PROBLEM: it is dated 2026-01-01T00:00:01Z, which is to come by the clock of this machine: this clock or the holder's is wrong. No election depends on it
+        acquired: led by "a"; version 1; token 1; since 2026-01-01T00:00:01Z by the holder's clock; transitions 0; at most 15s of its lease left; PROBLEM: it is dated 2026-01-01T00:00:01Z, which is to come by the clock of this machine: this clock or the holder's is wrong. No election depends on it
         renewed: led by "a"; version 2; token 1; at most 15s of its lease left
         touched: led by "a"; version 3; token 1; at most 14s of its lease left
         renewed: led by "a"; version 4; token 1; at most 15s of its lease left
         freed: free: the last leader has released it; version 5
-        acquired: led by "b"; version 6; token 6; at most 15s of its lease left; PROBLEM: it is dated 2026-01-01T00:00:07Z, which is to come by the clock of this machine: this clock or the holder's is wrong. No election depends on it
+        acquired: led by "b"; version 6; token 6; since 2026-01-01T00:00:07Z by the holder's clock; transitions 1; at most 15s of its lease left; PROBLEM: it is dated 2026-01-01T00:00:07Z, which is to come by the clock of this machine: this clock or the holder's is wrong. No election depends on it
         leaseRanOut: free: the lease of "b" has run out: its record has stood still for 15s, and candidates whose own lease is no longer take it over; version 6; token 6
         unreadable: not a leader election record: expected ident at line 1 column 2; candidates wait for their own lease and take it over; version 7
-        acquired: led by "bing"; version 8; token at most 8; strategy: "s"; PROBLEM: a duration of 0s: each candidate waits for its own lease instead; PROBLEM: the record does not say when it was acquired; PROBLEM: the record does not say when it was renewed
+        acquired: led by "bing"; version 8; token at most 8; transitions 0; strategy: "s"; PROBLEM: a duration of 0s: each candidate waits for its own lease instead; PROBLEM: the record does not say when it was acquired; PROBLEM: the record does not say when it was renewed
         freed: free: there is no object, as before the first election, or when somebody has deleted it"#]].assert_eq(&words.join("\n"));
 }
 
