@@ -6,7 +6,7 @@ use expect_test::{Expect, expect};
 use leaderelection::{Content, LockError, LockErrorKind, Observation, Version};
 
 use super::super::report::{Report, State};
-use super::super::seen::{Unreachable, Viewer};
+use super::super::seen::{Event, Unreachable, Viewer};
 use super::super::{json as as_json, text};
 use super::{at, json, record};
 
@@ -311,4 +311,35 @@ fn a_record_forges_no_lines() {
     assert_eq!(lines.matches("\nstate ").count(), 1, "{lines}");
     assert_eq!(watched.matches('\n').count(), 1, "{watched}");
     assert!(lines.contains(r"x\nstate         free\u{1b}[2J"), "{lines}");
+}
+
+/// SAFETY 16: every acquisition adds one to the transitions, so one that is alike in all else is another term, with another token.
+#[test]
+fn another_transition_is_another_term() {
+    let mut viewer = Viewer::default();
+    viewer.read(at(0).mono, json(17, &record("a_1", 0, 0, 3)));
+    for (version, transitions, event, token) in [
+        (18, 3, Some(Event::Touched), 17),
+        (19, 4, Some(Event::Acquired), 19),
+    ] {
+        let seen = viewer.read(at(1).mono, json(version, &record("a_1", 0, 0, transitions)));
+        assert_eq!(seen, event);
+        let report = Report::new("etcd://h:1/k", &viewer, seen, at(1));
+        assert_eq!((report.token, report.token_at_most), (None, Some(token)));
+    }
+}
+
+/// Of a lock that cannot be seen nobody says that its lease has run out.
+#[test]
+fn what_cannot_be_seen_does_not_run_out() {
+    let mut viewer = Viewer::default();
+    viewer.read(at(0).mono, json(17, &record("a_1", 0, 0, 3)));
+    let timed_out = Unreachable::TimedOut {
+        what: "read",
+        after: Duration::from_secs(10),
+    };
+    assert_eq!(viewer.failed(timed_out), Some(Event::Unreachable));
+    assert_eq!(viewer.look_at_the_clock(at(60).mono), None);
+    viewer.read(at(61).mono, json(17, &record("a_1", 0, 0, 3)));
+    assert_eq!(viewer.look_at_the_clock(at(61).mono), Some(Event::LeaseRanOut));
 }

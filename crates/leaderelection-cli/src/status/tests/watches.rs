@@ -296,6 +296,23 @@ async fn a_silent_watch_is_verified() {
     );
 }
 
+/// And is replaced when a read has shown what it has not: one that is dead for good would cost these seconds each time.
+#[tokio::test(start_paused = true)]
+async fn a_watch_that_is_behind_is_opened_anew() {
+    let memory = MemoryLock::new();
+    memory.put_raw(record("a", 0, 0, 0).as_bytes());
+    let (lock, faults) = faulty(&memory);
+    told(lock, async {
+        sleep(1).await;
+        assert_eq!(faults.watches(), 1);
+        faults.stall_watches(true);
+        memory.put_raw(record("a", 0, 1, 0).as_bytes());
+        sleep(10).await;
+    })
+    .await;
+    assert_eq!(faults.watches(), 2);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_store_that_was_restored_is_told() {
     let memory = MemoryLock::builder().without_watch().build();
