@@ -345,6 +345,10 @@ fn clients_that_say_nothing_disturb_nobody() -> TestResult {
             stream
         })
         .collect();
+    // One that is served, and those to its store.
+    until(address, "/healthz", |_| {
+        sockets(leader.pid(), ESTABLISHED) < 64 + 10
+    });
     while now().since(began) < LEASE * 3 {
         let asked = now();
         says(address, "/healthz", 200, "ok");
@@ -416,23 +420,28 @@ fn a_port_that_is_taken_ends_it_before_it_campaigns() -> TestResult {
     Ok(())
 }
 
-/// The sockets on which a process listens.
-fn listens(pid: u32) -> usize {
-    const LISTEN: &str = "0A";
+/// The TCP sockets of a process in this state, by the kernel's number for it.
+fn sockets(pid: u32, state: &str) -> usize {
     let tables = ["tcp", "tcp6"]
         .map(|table| fs::read_to_string(format!("/proc/{pid}/net/{table}")).unwrap_or_default());
-    let listening: Vec<String> = tables
+    let in_state: Vec<String> = tables
         .iter()
         .flat_map(|table| table.lines().skip(1))
         .map(|line| line.split_whitespace().collect::<Vec<_>>())
-        .filter(|fields| fields[3] == LISTEN)
+        .filter(|fields| fields[3] == state)
         .map(|fields| format!("socket:[{}]", fields[9]))
         .collect();
     let files = fs::read_dir(format!("/proc/{pid}/fd")).unwrap();
     let opened = files.filter_map(|file| fs::read_link(file.ok()?.path()).ok());
     opened
-        .filter(|file| listening.iter().any(|socket| Path::new(socket) == file))
+        .filter(|file| in_state.iter().any(|socket| Path::new(socket) == file))
         .count()
+}
+
+const ESTABLISHED: &str = "01";
+
+fn listens(pid: u32) -> usize {
+    sockets(pid, "0A")
 }
 
 #[test]

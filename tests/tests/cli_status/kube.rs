@@ -2,12 +2,14 @@
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use http::Method;
 use leaderelection_kube::KubeConnection;
 use leaderelection_tests::kube_door::{Kind, KubeDoor};
 use leaderelection_tests::leaderelect::{Leaderelect, SHORT_LEASE, WORK};
 use leaderelection_tests::servers::KubeApiserver;
+use leaderelection_tests::time::now;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
@@ -202,5 +204,31 @@ fn it_needs_get_and_for_watching_watch_and_never_writes() -> TestResult {
         assert_eq!(watching.ends(), 0);
         assert_eq!(stage.asked()?, ["get", "watch"]);
     }
+    Ok(())
+}
+
+/// A credential plugin runs before there is a lock, and may take its time. It is not waited for, and the answer names the lock all
+/// the same.
+#[test]
+fn a_credential_plugin_that_hangs_is_unreachable() -> TestResult {
+    let folder = tempfile::tempdir()?;
+    let kubeconfig = folder.path().join("kubeconfig");
+    let plugin = json!({
+        "apiVersion": "client.authentication.k8s.io/v1", "interactiveMode": "Never",
+        "command": "sleep", "args": ["5"],
+    });
+    let config = json!({
+        "apiVersion": "v1", "kind": "Config", "current-context": "here",
+        "clusters": [{"name": "here", "cluster": {"server": "http://127.0.0.1:1"}}],
+        "users": [{"name": "me", "user": {"exec": plugin}}],
+        "contexts": [{"name": "here", "context": {"cluster": "here", "user": "me"}}],
+    });
+    std::fs::write(&kubeconfig, config.to_string())?;
+    let asked = now();
+    let (code, said) = look("leases:ns/leader", Some(&kubeconfig), &["--timeout", "1s"]);
+    let took = now().since(asked);
+    assert_eq!((code, &said["reason"]), (5, &json!("timedOut")), "{said}");
+    assert_eq!(said["lock"], json!("leases:ns/leader"), "{said}");
+    assert!(took < Duration::from_secs(4), "{took:?}");
     Ok(())
 }
