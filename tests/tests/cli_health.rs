@@ -345,10 +345,14 @@ fn clients_that_say_nothing_disturb_nobody() -> TestResult {
             stream
         })
         .collect();
-    // One that is served, and those to its store.
-    until(address, "/healthz", |_| {
-        sockets(leader.pid(), ESTABLISHED) < 64 + 10
-    });
+    // Long before their time is over all but 64 are given up; a few more are those to its store.
+    while sockets(leader.pid(), ESTABLISHED) > 64 + 10 {
+        assert!(
+            now().since(began) < Duration::from_secs(4),
+            "all of them are served"
+        );
+        wait(Duration::from_millis(20));
+    }
     while now().since(began) < LEASE * 3 {
         let asked = now();
         says(address, "/healthz", 200, "ok");
