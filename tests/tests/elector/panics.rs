@@ -3,8 +3,8 @@
 use std::future::pending;
 use std::sync::{Arc, Mutex};
 
-use leaderelection::{Clock, ElectionError, Ended, Event, LeaseTiming, PausedClock, TermEnd};
-use leaderelection_conformance::{FaultLock, Partition};
+use leaderelection::{Clock, ElectionError, Ended, Event, LeaseTiming, LockErrorKind, PausedClock, TermEnd};
+use leaderelection_conformance::{Fault, FaultLock, Op};
 use leaderelection_memory::MemoryLock;
 
 use crate::{candidate, holder, ms, s, since, sleep};
@@ -207,9 +207,11 @@ async fn a_panic_after_a_loss_campaigns_no_more() {
         .run(pending::<()>(), |leadership| {
             let written = &written;
             async move {
-                during.partition(Partition::Full);
+                during.standing(Op::Cas, Fault::Error(LockErrorKind::Unavailable));
                 leadership.lost().await;
-                during.partition(Partition::None);
+                during.clear_all();
+                // Nothing is on its way that would have to be waited for.
+                sleep(s(1)).await;
                 *written.lock().unwrap() = during.cas();
                 panic!("no more coffee");
             }
