@@ -195,35 +195,43 @@ async fn a_panic_ends_the_term_of_who_helps() {
 /// Where the lease was lost before the panic, its own old record is released, and not taken again on the way.
 #[tokio::test(start_paused = true)]
 async fn a_panic_after_a_loss_campaigns_no_more() {
-    let lock = MemoryLock::new();
-    let faulty = FaultLock::new(lock.clone());
-    let faults = faulty.faults();
-    let timing = LeaseTiming::default().with_stop_grace(s(2)).unwrap();
-    let (during, written) = (&faults, Mutex::new(0));
-    let ended: Result<Ended<()>, _> = candidate(faulty, "a")
-        .timing(timing)
-        .build()
-        .unwrap()
-        .run(pending::<()>(), |leadership| {
-            let written = &written;
-            async move {
-                during.standing(Op::Cas, Fault::Error(LockErrorKind::Unavailable));
-                leadership.lost().await;
-                during.clear_all();
-                // Nothing is on its way that would have to be waited for.
-                sleep(s(1)).await;
-                *written.lock().unwrap() = during.cas();
-                panic!("no more coffee");
-            }
-        })
-        .await;
-    assert_eq!(ended, Err(panicked()));
-    assert_eq!(
-        faults.cas() - written.into_inner().unwrap(),
-        1,
-        "the release alone"
-    );
-    assert_eq!(holder(&lock).as_deref(), Some(""));
+    for again in [None, Some(s(600))] {
+        let lock = MemoryLock::new();
+        let faulty = FaultLock::new(lock.clone());
+        let faults = faulty.faults();
+        let timing = LeaseTiming::default().with_stop_grace(s(2)).unwrap();
+        let (during, written) = (&faults, Mutex::new(0));
+        let mut builder = candidate(faulty, "a").timing(timing);
+        if let Some(first) = again {
+            builder = builder.campaign_again_after_panic(first, first);
+        }
+        let ended: Result<Ended<()>, _> = builder
+            .build()
+            .unwrap()
+            .run(sleep(s(60)), |leadership| {
+                let written = &written;
+                async move {
+                    during.standing(Op::Cas, Fault::Error(LockErrorKind::Unavailable));
+                    leadership.lost().await;
+                    during.clear_all();
+                    // Nothing is on its way that would have to be waited for.
+                    sleep(s(1)).await;
+                    *written.lock().unwrap() = during.cas();
+                    panic!("no more coffee");
+                }
+            })
+            .await;
+        match again {
+            None => assert_eq!(ended, Err(panicked())),
+            Some(_) => assert_eq!(ended, Ok(Ended::Stopped)),
+        }
+        assert_eq!(
+            faults.cas() - written.into_inner().unwrap(),
+            1,
+            "the release alone"
+        );
+        assert_eq!(holder(&lock).as_deref(), Some(""));
+    }
 }
 
 /// A clone that is dropped by a panic elsewhere, while the work goes on, is no panic of the work.

@@ -117,7 +117,6 @@ async fn told() {
     expect_test::expect![[r#"
         INFO failed; it is tried again lock="memory://lock" operation=compare-and-swap error=the record was at another version: somebody has written to it, or an earlier write has landed took=0ns remaining=8s purpose=Renew
         WARN renewals fail lock="memory://lock" unrenewed_for=4s remaining=6s
-        INFO answers again lock="memory://lock" operation=compare-and-swap failing_for=2s times=1
     "#]].assert_eq(&log.take());
 
     // Soon after it, the store refuses for good: the risk was told a short while ago, the end that comes near was not.

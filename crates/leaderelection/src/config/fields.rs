@@ -197,7 +197,31 @@ impl<'de, T> DeserializeSeed<'de> for Field<T> {
     type Value = Option<T>;
 
     fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<Option<T>, D::Error> {
-        from.deserialize_any(self)
+        from.deserialize_option(OrNull(self))
+    }
+}
+
+/// A field, or null: as an option, because where a format has bare words, one would be null, too.
+struct OrNull<T>(Field<T>);
+
+impl<'de, T> Visitor<'de> for OrNull<T> {
+    type Value = Option<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.expecting(f)
+    }
+
+    fn visit_none<E: Error>(self) -> Result<Option<T>, E> {
+        let read = (self.0.flag)(None);
+        self.0.told("null", read)
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Option<T>, E> {
+        self.visit_none()
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, from: D) -> Result<Option<T>, D::Error> {
+        from.deserialize_any(self.0)
     }
 }
 
@@ -219,16 +243,7 @@ impl<'de, T> Visitor<'de> for Field<T> {
     }
 
     fn visit_unit<E: Error>(self) -> Result<Option<T>, E> {
-        let read = (self.flag)(None);
-        self.told("null", read)
-    }
-
-    fn visit_none<E: Error>(self) -> Result<Option<T>, E> {
-        self.visit_unit()
-    }
-
-    fn visit_some<D: Deserializer<'de>>(self, from: D) -> Result<Option<T>, D::Error> {
-        from.deserialize_any(self)
+        Err(self.wrong("a word without quotes"))
     }
 
     fn visit_i64<E: Error>(self, number: i64) -> Result<Option<T>, E> {

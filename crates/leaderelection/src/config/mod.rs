@@ -45,7 +45,8 @@ pub const RESOURCE_LOCKS: [&str; 3] = ["leases", "configmaps", "endpoints"];
 /// components all set `leases`, the only kind that it has left. A field that is not known is an error, as is a
 /// duration that is a number, has another unit, or is negative.
 ///
-/// It is read in place, within a configuration of your own, in any format of serde. The feature `clap` has the flags
+/// It is read in place, within a configuration of your own, in any format of serde that describes itself: JSON, YAML, TOML; RON with
+/// `implicit_some`. The feature `clap` has the flags
 /// `--leader-elect…`, of which those that are given override it (`LeaderElectionFlags`). A lock on Kubernetes is made of it by
 /// `leaderelection-kube`; for another store only the durations serve.
 ///

@@ -108,6 +108,18 @@ impl Election {
         }
     }
 
+    /// As one input, so that nothing is renewed for work that is gone, and nothing campaigns before it stays away.
+    pub(super) fn work_panicked(&mut self, now: Moment, away: Option<Duration>) {
+        match away {
+            Some(for_long) => {
+                self.away_until = self.away_until.max(now.mono.after(for_long));
+                self.step_down(now);
+            }
+            None => self.stop(now),
+        }
+        self.work_ended(now);
+    }
+
     /// The term is over for good, also if the release never arrives (SAFETY 12).
     pub(super) fn begin_release(&mut self, now: Moment, back_off: Duration) {
         if !self.broken(Variant::TermResumedAfterRelease) {

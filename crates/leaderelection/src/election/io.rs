@@ -64,8 +64,9 @@ pub enum Input {
     Stop,
     /// The user wants somebody else to lead.
     StepDown,
-    /// Not to campaign for so long: the work has failed, and others may have more luck with it. What is held is not given up.
-    StayAway(Duration),
+    /// The work has truly stopped, because it panicked. This candidate stays away for so long, as others may have more luck; `None`: it
+    /// leaves the election. Either way the record is released, also that of a term that was lost before.
+    WorkPanicked(Option<Duration>),
 }
 
 /// What is to be done. Taken from [`Election::poll`](super::Election::poll).

@@ -235,7 +235,7 @@ impl Election {
             Input::WorkEnded => self.work_ended(now),
             Input::Stop => self.stop(now),
             Input::StepDown => self.step_down(now),
-            Input::StayAway(for_long) => self.away_until = self.away_until.max(now.mono.after(for_long)),
+            Input::WorkPanicked(away) => self.work_panicked(now, away),
         }
         self.drain(now);
         self.advance_term(now);

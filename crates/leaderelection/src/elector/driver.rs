@@ -12,7 +12,6 @@
 //! A call that takes long is not given up when the next one is sent: its late answer still tells something (SAFETY 9). An
 //! answer that comes with the deadline is taken, always, so that a run on paused time depends on nothing else.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,6 +28,7 @@ use super::watching::{Watch, WatchEvent, next_of};
 use crate::election::{
     Attempt, Election, ElectionConfig, Input, LossReason, Output, Purpose, TermChange, at_risk_after,
 };
+use crate::identity::FencingToken;
 use crate::lock::{LockError, LockErrorKind, ResourceLock, Swap};
 use crate::moment::MonoTime;
 
@@ -50,9 +50,9 @@ pub(super) struct Driver {
     /// Whether a watch was opened before.
     watched: bool,
     term: Option<(Arc<Term>, MonoTime)>,
+    /// Whether it was told that this term is lost.
+    loss_told: bool,
     panics: Panics,
-    /// What is to be told to the machine next.
-    queued: VecDeque<Input>,
     /// When this candidate could take the lock that it is about to take, as far as it knew.
     takeable_at: MonoTime,
 }
@@ -87,8 +87,8 @@ impl Driver {
             watch: Watch::Closed,
             watched: false,
             term: None,
+            loss_told: false,
             panics: Panics::new(again),
-            queued: VecDeque::new(),
         }
     }
 
@@ -107,10 +107,7 @@ impl Driver {
                     .transitions(self.election.leader_transitions());
                 self.shared.refresh_metrics();
             }
-            input = match self.queued.pop_front() {
-                Some(queued) => queued,
-                None => self.next(deadline).await,
-            };
+            input = self.next(deadline).await;
         }
     }
 
@@ -251,6 +248,7 @@ impl Driver {
 
     fn swapped(&self, now: MonoTime, attempt: &Attempt, swap: &Swap) {
         self.shared.heard(now);
+        self.shared.telemetry().answered(now, Operation::CompareAndSwap);
         // Who campaigns and is not the first has lost nothing.
         if matches!(swap, Swap::Conflict(_)) && attempt.purpose == Purpose::Renew {
             let conflict = Failure {
@@ -263,8 +261,6 @@ impl Driver {
                 conflict: true,
             };
             self.shared.telemetry().failed(now, &conflict);
-        } else {
-            self.shared.telemetry().answered(now, Operation::CompareAndSwap);
         }
     }
 
@@ -317,6 +313,11 @@ impl Driver {
             (None, Some(reason)) => TermEnd::Lost(reason),
             (None, None) => TermEnd::Finished,
         };
+        if let TermEnd::Lost(reason) = &end
+            && !self.loss_told
+        {
+            self.lost(term.token(), reason.clone());
+        }
         if let Some(risk) = term.risk() {
             self.shared.telemetry().left_at_risk(now, risk.unrenewed_for);
         }
@@ -330,18 +331,18 @@ impl Driver {
         self.shared.stopped(term.token(), end);
         match after {
             AfterWork::GoOn => Input::WorkEnded,
-            // Before the record is released, so that this candidate does not take it at once.
             AfterWork::StayAway(for_long) => {
                 self.takeable_at = now.after(for_long);
-                self.queued.push_back(Input::WorkEnded);
-                Input::StayAway(for_long)
+                Input::WorkPanicked(Some(for_long))
             }
-            // First, too, so that nothing campaigns in between.
-            AfterWork::End => {
-                self.queued.push_back(Input::WorkEnded);
-                Input::Stop
-            }
+            AfterWork::End => Input::WorkPanicked(None),
         }
+    }
+
+    /// Told once of a term, by whoever is first: the machine, or work that has seen by the clock that its term is over.
+    fn lost(&mut self, token: FencingToken, reason: LossReason) {
+        self.loss_told = true;
+        self.shared.tell(Event::Lost { token, reason });
     }
 
     fn term_changed(&mut self, change: TermChange) {
@@ -366,6 +367,7 @@ impl Driver {
                 let term = Arc::new(Term::new(clock, token, transitions, valid_until, times));
                 let takeover = now.since(self.takeable_at);
                 self.shared.telemetry().started(term.renewed_at(), takeover);
+                self.loss_told = false;
                 self.term = Some((Arc::clone(&term), now));
                 self.shared.started(Leadership::new(term, self.shared.commands()));
             }
@@ -394,10 +396,8 @@ impl Driver {
             }
             (TermChange::Lost { reason, drop_at }, Some(term)) => {
                 term.set_lost(reason.clone(), drop_at);
-                self.shared.tell(Event::Lost {
-                    token: term.token(),
-                    reason,
-                });
+                let token = term.token();
+                self.lost(token, reason);
                 self.shared.withdraw();
             }
             (TermChange::Drop, Some(term)) => term.set_dropped(),

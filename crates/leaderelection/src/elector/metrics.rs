@@ -3,7 +3,6 @@
 //! Two names are Go's (`component-base/metrics/prometheus/clientgo/leaderelection`), with Go's label; the rest goes on from there.
 //! `deploy/` has alert rules and a dashboard for all of them.
 
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -76,14 +75,14 @@ fn reason(reason: &LossReason) -> Option<&'static str> {
 
 /// The metrics of one election.
 pub(super) struct Metrics {
-    name: String,
     master: Gauge,
     slowpath: Counter,
     transitions: Counter,
     /// Whether a holder was seen.
     holder_seen: AtomicBool,
-    /// There since a record was seen: it has no 0 to begin with.
-    record_transitions: OnceLock<Gauge>,
+    record_transitions: Gauge,
+    /// Whether a renewal has failed since the store was last heard.
+    renewal_failed: AtomicBool,
     renewals: [(Outcome, Counter); 6],
     renewal_duration: Histogram,
     lease_remaining: Gauge,
@@ -114,7 +113,8 @@ impl Metrics {
             slowpath: counter(SLOWPATH),
             transitions: counter(TRANSITIONS),
             holder_seen: AtomicBool::new(false),
-            record_transitions: OnceLock::new(),
+            renewal_failed: AtomicBool::new(false),
+            record_transitions: gauge(RECORD_TRANSITIONS),
             renewals: OUTCOMES.map(|(outcome, label)| (outcome, labelled(RENEWALS, "outcome", label))),
             renewal_duration: histogram(RENEWAL_DURATION),
             lease_remaining: gauge(LEASE_REMAINING),
@@ -125,7 +125,6 @@ impl Metrics {
             losses: REASONS.map(|reason| (reason, labelled(LOSSES, "reason", reason))),
             failures: OPERATIONS
                 .map(|(operation, label)| (operation, labelled(FAILURES, "operation", label))),
-            name: name.clone(),
         }
     }
 
@@ -145,6 +144,7 @@ impl Metrics {
     pub(super) fn ended(&self) {
         self.stopped();
         self.observation_age.set(0.0);
+        self.record_transitions.set(0.0);
     }
 
     pub(super) fn lost(&self, lost: &LossReason) {
@@ -164,24 +164,28 @@ impl Metrics {
     /// As the record says it: the same on every candidate, and it outlives them.
     #[allow(clippy::cast_precision_loss, reason = "far fewer than 2^52")]
     pub(super) fn of_the_record(&self, transitions: i64) {
-        self.record_transitions
-            .get_or_init(|| metrics::gauge!(RECORD_TRANSITIONS, "name" => self.name.clone()))
-            .set(transitions as f64);
+        self.record_transitions.set(transitions as f64);
     }
 
     pub(super) fn at_risk(&self) {
         self.at_risk.increment(1);
     }
 
-    /// A swap was answered, or is no longer waited for. Of renewals Go counts those that the store has answered but not done, as its
-    /// next read shows; of a store that does not answer it counts none.
+    /// The store has answered a read or a write. Go's slow path is a renewal that failed before a read that succeeds; in an outage
+    /// there is none.
+    pub(super) fn answered(&self) {
+        if self.renewal_failed.swap(false, Ordering::Relaxed) {
+            self.slowpath.increment(1);
+        }
+    }
+
+    /// A swap was answered, or is no longer waited for.
     pub(super) fn swapped(&self, purpose: Purpose, outcome: Outcome, took: Duration) {
         if !matches!(purpose, Purpose::Renew | Purpose::RenewClaim) {
             return;
         }
-        let refused = [LockErrorKind::Denied, LockErrorKind::Invalid].map(Outcome::Failed);
-        if outcome == Outcome::Conflict || refused.contains(&outcome) {
-            self.slowpath.increment(1);
+        if outcome != Outcome::Success {
+            self.renewal_failed.store(true, Ordering::Relaxed);
         }
         self.renewal_duration.record(took);
         count(&self.renewals, outcome);

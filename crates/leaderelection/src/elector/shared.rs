@@ -1,5 +1,6 @@
 //! What the driver and the handles of one election share.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -253,9 +254,6 @@ impl Shared {
 
     #[cfg(feature = "metrics")]
     pub(super) fn refresh_metrics(&self) {
-        if self.state.borrow().end.is_some() {
-            return;
-        }
         let now = self.clock.mono();
         let remaining = self.term().and_then(|term| term.left(now)).unwrap_or_default();
         let heard = self.heard.load(Ordering::Relaxed);
@@ -265,6 +263,17 @@ impl Shared {
             heard => now.since(MonoTime::from_nanos(heard)),
         };
         self.telemetry.ages(self.leads(), remaining, age);
+        // It may have ended meanwhile.
+        self.told_that_it_ended();
+    }
+
+    /// The metrics of an election that is over, however it ended; of another nothing.
+    fn told_that_it_ended(&self) {
+        let end = self.state.borrow().end.clone();
+        let Some(end) = end else { return };
+        // A recorder that panics is no reason to abort the program: this may be called because it has.
+        let ended = AssertUnwindSafe(|| self.telemetry.ended(end != End::Gone));
+        let _ = std::panic::catch_unwind(ended);
     }
 
     /// The work panicked, and the election ends for it.
@@ -293,10 +302,7 @@ impl Shared {
         // Streams of events end with the channel, and callbacks with theirs.
         lock(&self.events).take();
         lock(&self.callbacks).take();
-        // A recorder that panics is no reason to abort the program: this may be called because it has.
-        if !std::thread::panicking() {
-            self.telemetry.ended();
-        }
+        self.told_that_it_ended();
     }
 }
 

@@ -178,31 +178,35 @@ impl Story {
         let failing = self.of(failure.operation);
         let (since, times) = failing.since.unwrap_or((now, 0));
         let times = times.saturating_add(u64::from(!failure.pending));
-        failing.since = Some((since, times));
         let failing_for = short(now.since(since));
-        if failing.is_news(now, failure.error.to_string(), failure.remaining) {
+        let news = failing.is_news(now, failure.error.to_string(), failure.remaining);
+        if failure.conflict && news {
+            // An answer, so that the store is well.
+            tracing::info!(
+                lock,
+                operation,
+                error,
+                took,
+                remaining,
+                purpose,
+                "failed; it is tried again"
+            );
+            return;
+        }
+        if !failure.conflict {
+            failing.since = Some((since, times));
+        }
+        if news {
             failing.told = true;
-            if failure.conflict {
-                tracing::info!(
-                    lock,
-                    operation,
-                    error,
-                    took,
-                    remaining,
-                    purpose,
-                    "failed; it is tried again"
-                );
-            } else {
-                tracing::warn!(
-                    lock,
-                    operation,
-                    error,
-                    took,
-                    remaining,
-                    purpose,
-                    "failed; it is tried again"
-                );
-            }
+            tracing::warn!(
+                lock,
+                operation,
+                error,
+                took,
+                remaining,
+                purpose,
+                "failed; it is tried again"
+            );
         } else {
             tracing::debug!(
                 lock,

@@ -108,6 +108,10 @@ impl Telemetry {
 
     /// A call of this kind was answered.
     pub(super) fn answered(&self, now: MonoTime, operation: Operation) {
+        #[cfg(feature = "metrics")]
+        if operation != Operation::Watch {
+            self.metrics.answered();
+        }
         lock(&self.story).answered(&self.lock, now, operation);
     }
 
@@ -135,14 +139,19 @@ impl Telemetry {
         }
     }
 
-    /// The election is over, however it ended.
+    /// The election is over, by will or because its driver is gone.
     #[cfg_attr(
         not(feature = "metrics"),
-        expect(clippy::unused_self, reason = "for metrics alone")
+        expect(clippy::unused_self, reason = "for metrics alone"),
+        allow(unused_variables, reason = "for metrics alone")
     )]
-    pub(super) fn ended(&self) {
+    pub(super) fn ended(&self, by_will: bool) {
         #[cfg(feature = "metrics")]
-        self.metrics.ended();
+        if by_will {
+            self.metrics.ended();
+        } else {
+            self.metrics.stopped();
+        }
     }
 
     pub(super) fn advice(&self, now: MonoTime) -> TimingAdvice {

@@ -158,7 +158,7 @@ impl LeaseTiming {
         }
     }
 
-    /// With another L and R; the rest stays as it was set, but for calls that could take longer than R.
+    /// With another L and R; the rest stays as it was set, but for calls that a shorter R has no time to send twice.
     pub(crate) fn with_durations(
         &self,
         lease_duration: Duration,
@@ -167,7 +167,12 @@ impl LeaseTiming {
         Self {
             lease_duration,
             renew_deadline,
-            attempt_timeout: self.attempt_timeout.map(|most| most.min(renew_deadline)),
+            attempt_timeout: self
+                .attempt_timeout
+                .map(|most| match renew_deadline < self.renew_deadline {
+                    true => most.min(renew_deadline / 2),
+                    false => most,
+                }),
             ..self.clone()
         }
         .validated()

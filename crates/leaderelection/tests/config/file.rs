@@ -151,7 +151,7 @@ fn json_says_where_it_is_wrong() {
         leaseDuration: "15": must be a duration with the units h, m, s, ms, us or ns and no blanks, such as "15s", "1m30s" or "300ms" at line 2 column 23
         leaseDuration: 15: must be a duration with the units h, m, s, ms, us or ns and no blanks, such as "15s", "1m30s" or "300ms" at line 2 column 21
         leaseDuration: "-1s": must be a duration with the units h, m, s, ms, us or ns and no blanks, such as "15s", "1m30s" or "300ms"; it cannot be negative at line 2 column 24
-        retryPeriod: null: must be a duration with the units h, m, s, ms, us or ns and no blanks, such as "15s", "1m30s" or "300ms" at line 2 column 21
+        retryPeriod: null: must be a duration with the units h, m, s, ms, us or ns and no blanks, such as "15s", "1m30s" or "300ms" at line 3 column 1
         renewDeadline: a list: must be a duration with the units h, m, s, ms, us or ns and no blanks, such as "15s", "1m30s" or "300ms" at line 4 column 3
         leaderElect: "yes": must be true or false at line 2 column 22
         resourceName: 5: must be a string at line 2 column 19
@@ -218,36 +218,41 @@ fn it_may_be_empty() {
     }
     let read: Program = serde_json::from_str(r#"{"workers": 4, "leaderElection": null}"#).unwrap();
     assert_eq!(read.leader_election, LeaderElectionConfiguration::default());
-    let read: Option<LeaderElectionConfiguration> = ron::from_str("Some((leaderElect: true))").unwrap();
+    let read: Option<LeaderElectionConfiguration> = ron::from_str("Some(())").unwrap();
     assert_eq!(read, Some(LeaderElectionConfiguration::default()));
 }
 
-/// A format that knows structs, in which names have no quotes.
+/// A format that knows structs, in which names have no quotes, and neither does what a value should have.
 #[test]
 fn it_is_read_in_a_format_of_structs() {
-    let file = r#"LeaderElectionConfiguration(leaderElect: false, retryPeriod: "1s", resourceName: "job")"#;
-    let read: LeaderElectionConfiguration = ron::from_str(file).unwrap();
+    let read = |fields: &str| {
+        let file = format!("#![enable(implicit_some)]\nLeaderElectionConfiguration({fields})");
+        ron::from_str::<LeaderElectionConfiguration>(&file)
+    };
+    let config = read(r#"leaderElect: false, retryPeriod: "1s", resourceName: "job""#).unwrap();
     let expected = LeaderElectionConfiguration {
         leader_elect: false,
         retry_period: Duration::from_secs(1),
         resource_name: "job".to_owned(),
         ..LeaderElectionConfiguration::default()
     };
-    assert_eq!(read, expected);
-    assert_eq!(ron::from_str(&ron::to_string(&read).unwrap()), Ok(read));
+    assert_eq!(config, expected);
     let mut said = String::new();
-    for file in [
-        r#"(retryPeriods: "1s")"#,
-        "(retryPeriod: Some([1]))",
-        "(retryPeriod: (seconds: 1))",
+    for fields in [
+        r#"retryPeriods: "1s""#,
+        "retryPeriod: [1]",
+        "retryPeriod: (seconds: 1)",
+        "leaderElect: False",
+        "resourceName: job",
     ] {
-        let error = ron::from_str::<LeaderElectionConfiguration>(file).unwrap_err();
-        writeln!(said, "{error}").unwrap();
+        writeln!(said, "{}", read(fields).unwrap_err()).unwrap();
     }
     expect![[r#"
-        1:17-1:20: retryPeriods: "1s": is not known; the fields are leaderElect, leaseDuration, renewDeadline, retryPeriod, resourceLock, resourceName and resourceNamespace
-        1:22: retryPeriod: a list: must be a duration with the units h, m, s, ms, us or ns and no blanks, such as "15s", "1m30s" or "300ms"
-        1:26: retryPeriod: a map: must be a duration with the units h, m, s, ms, us or ns and no blanks, such as "15s", "1m30s" or "300ms"
+        2:44-2:47: retryPeriods: "1s": is not known; the fields are leaderElect, leaseDuration, renewDeadline, retryPeriod, resourceLock, resourceName and resourceNamespace
+        2:44: retryPeriod: a list: must be a duration with the units h, m, s, ms, us or ns and no blanks, such as "15s", "1m30s" or "300ms"
+        2:53: retryPeriod: a map: must be a duration with the units h, m, s, ms, us or ns and no blanks, such as "15s", "1m30s" or "300ms"
+        2:47: leaderElect: a word without quotes: must be true or false
+        2:46: resourceName: a word without quotes: must be a string
     "#]].assert_eq(&said);
 }
 

@@ -93,21 +93,19 @@ fn a_step_down_of_a_term_that_is_lost_meanwhile_ends_too() {
     .assert_eq(&bench.take_transcript());
 }
 
-/// Whose work has failed stays away for as long as it was told, also when another has held meanwhile.
+/// Whose work has panicked stays away for as long as it was told, also when another has held meanwhile.
 #[test]
 fn who_stays_away_does_so_whoever_holds_meanwhile() {
     let mut bench = Bench::leading(config());
-    bench.at(1.0, Input::StayAway(std::time::Duration::from_secs(20)));
-    bench.at(1.0, Input::WorkEnded);
+    bench.at(1.0, Input::WorkPanicked(Some(std::time::Duration::from_secs(20))));
     bench.done(1.1, 2);
     bench.watch(1.2, present(3, "b/15@1#1"));
     bench.watch(1.3, present(4, "/1@1#1"));
     bench.wake(3.1);
     bench.wake(21.0);
     expect![[r#"
-        1s: StayAway(20s)
-            wait until 2s
-        1s: WorkEnded
+        1s: WorkPanicked(Some(20s))
+            DRAIN until 11s
             -> swap v1 to /1@1#0, to Release
             wait until 6s
         1.1s: Release done, v2
@@ -129,18 +127,37 @@ fn who_stays_away_does_so_whoever_holds_meanwhile() {
     .assert_eq(&bench.take_transcript());
 }
 
-/// It does not touch what is held.
+/// Also where the next renewal is due at that very moment: the release alone is sent.
 #[test]
-fn who_is_told_to_stay_away_while_it_leads_leads_on() {
-    let mut bench = Bench::leading(config());
-    bench.at(1.0, Input::StayAway(std::time::Duration::from_secs(20)));
-    bench.wake(2.0);
-    expect![[r#"
-        1s: StayAway(20s)
-            wait until 2s
-        2s: wake
-            -> swap v1 to a/15@2#0, to Renew
-            wait until 4s
-    "#]]
-    .assert_eq(&bench.take_transcript());
+fn nothing_is_renewed_for_work_that_has_panicked() {
+    for away in [None, Some(std::time::Duration::from_secs(20))] {
+        let mut bench = Bench::leading(config());
+        bench.at(2.0, Input::WorkPanicked(away));
+        let said = bench.take_transcript();
+        assert!(
+            said.contains("to Release") && !said.contains("to Renew"),
+            "{said}"
+        );
+    }
+}
+
+/// And where the term was lost before, its record is released, and not taken again on the way.
+#[test]
+fn what_was_lost_before_the_panic_is_released() {
+    for away in [None, Some(std::time::Duration::from_secs(20))] {
+        let mut bench = Bench::leading(leaderelection::election::ElectionConfig {
+            timing: config()
+                .timing
+                .with_stop_grace(std::time::Duration::from_secs(2))
+                .unwrap(),
+            ..config()
+        });
+        bench.wake(10.0);
+        bench.at(11.0, Input::WorkPanicked(away));
+        let said = bench.take_transcript();
+        assert!(
+            said.contains("to Release") && !said.contains("to Acquire"),
+            "{said}"
+        );
+    }
 }

@@ -53,3 +53,33 @@ async fn a_recorder_that_panics_is_an_elector_that_is_gone() {
     drop(leadership);
     handle.shutdown().await.unwrap_err();
 }
+
+/// Its thread panics for another reason, and takes the driver with it: nobody leads, and that is shown.
+#[test]
+fn an_elector_that_dies_with_its_thread_does_not_seem_to_lead() {
+    let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
+    let shown = recorder.handle();
+    let master = |value: u8| {
+        let line = format!("leader_election_master_status{{name=\"job\"}} {value}");
+        let text = shown.render();
+        assert!(text.lines().any(|shown| shown == line), "not {line}: {text}");
+    };
+    let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        metrics::with_local_recorder(&recorder, || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_time()
+                .start_paused(true)
+                .build()
+                .unwrap();
+            runtime.block_on(async {
+                let elector = candidate(MemoryLock::new(), "a").name("job").build().unwrap();
+                let handle = elector.spawn().unwrap();
+                let _leadership = handle.leadership().await.unwrap();
+                master(1);
+                panic!("no more coffee");
+            })
+        })
+    }));
+    assert!(panicked.is_err());
+    master(0);
+}

@@ -90,12 +90,16 @@ impl Reader {
                 }
                 self.is_left_with_a_question();
             }
-            Input::SwapFailed { .. } | Input::WorkEnded | Input::Stop | Input::StepDown => {
+            Input::SwapFailed { .. }
+            | Input::WorkEnded
+            | Input::WorkPanicked(_)
+            | Input::Stop
+            | Input::StepDown => {
                 self.is_left_with_a_question();
             }
             // Another swap may be due and not be sent, because nobody knows what became of so many.
             Input::Wake if self.unresolved >= MOST_UNRESOLVED => self.is_left_with_a_question(),
-            Input::Wake | Input::StayAway(_) => {}
+            Input::Wake => {}
         }
     }
 }
