@@ -85,6 +85,10 @@ impl Telemetry {
     }
 
     /// A swap was answered, or failed, or is no longer waited for.
+    #[cfg_attr(
+        not(feature = "metrics"),
+        allow(unused_variables, reason = "the outcome is for metrics alone")
+    )]
     pub(super) fn swapped(&self, now: MonoTime, attempt: &Attempt, result: &Result<Swap, LockError>) {
         let took = now.since(attempt.sent);
         if attempt.purpose == Purpose::Renew {
