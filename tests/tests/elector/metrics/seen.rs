@@ -76,3 +76,30 @@ async fn a_lock_that_was_never_seen_gets_older() {
         "90.000"
     );
 }
+
+/// And whoever looks now and then sees it as often, also where nothing changes.
+#[tokio::test(start_paused = true)]
+async fn a_lock_that_is_polled_is_seen() {
+    let recorder = DebuggingRecorder::new();
+    let snapshotter = recorder.snapshotter();
+    let _guard = metrics::set_default_local_recorder(&recorder);
+    let lock = MemoryLock::builder().without_watch().build();
+    lock.put_record(&LeaderElectionRecord {
+        holder_identity: "other".to_owned(),
+        lease_duration_seconds: 60,
+        ..Default::default()
+    });
+    let elector = candidate(lock, "a").name("job").build().unwrap();
+    let observer = elector.observer();
+    let _handle = elector.spawn().unwrap();
+    sleep(s(30)).await;
+    observer.refresh_metrics();
+    let age = value(
+        &shown(&snapshotter),
+        "leader_election_last_observation_age_seconds{name=job}",
+    );
+    assert!(
+        age.parse::<f64>().unwrap() <= 2.4,
+        "{age}: it reads every 2 s to 2.4 s"
+    );
+}
