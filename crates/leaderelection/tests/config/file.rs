@@ -135,6 +135,7 @@ fn json_says_where_it_is_wrong() {
         json!({"leaseDuration": "15"}),
         json!({"leaseDuration": 15}),
         json!({"leaseDuration": "-1s"}),
+        json!({"leaseDuration": -1}),
         json!({"retryPeriod": null}),
         json!({"renewDeadline": ["10s"]}),
         json!({"leaderElect": "yes"}),
@@ -151,6 +152,7 @@ fn json_says_where_it_is_wrong() {
         leaseDuration: "15": must be a duration with the units h, m, s, ms, us or ns and no blanks, such as "15s", "1m30s" or "300ms" at line 2 column 23
         leaseDuration: 15: must be a duration with the units h, m, s, ms, us or ns and no blanks, such as "15s", "1m30s" or "300ms" at line 2 column 21
         leaseDuration: "-1s": must be a duration with the units h, m, s, ms, us or ns and no blanks, such as "15s", "1m30s" or "300ms"; it cannot be negative at line 2 column 24
+        leaseDuration: -1: must be a duration with the units h, m, s, ms, us or ns and no blanks, such as "15s", "1m30s" or "300ms" at line 2 column 21
         retryPeriod: null: must be a duration with the units h, m, s, ms, us or ns and no blanks, such as "15s", "1m30s" or "300ms" at line 3 column 1
         renewDeadline: a list: must be a duration with the units h, m, s, ms, us or ns and no blanks, such as "15s", "1m30s" or "300ms" at line 4 column 3
         leaderElect: "yes": must be true or false at line 2 column 22
@@ -202,6 +204,7 @@ fn it_may_lie_flat() {
     assert_eq!((read.workers, read.leader_election), (4, expected));
     for (wrong, said) in [
         ("retryPeriod: 1d", r#"retryPeriod: "1d": must be"#),
+        ("retryPeriod: ~", "retryPeriod: null: must be"),
         ("retryPeriods: 1s", r#"retryPeriods: "1s": is not known"#),
     ] {
         let error = serde_saphyr::from_str::<Flat>(&format!("workers: 4\n{wrong}\n")).unwrap_err();
@@ -293,6 +296,42 @@ fn every_problem_is_told_together() {
     };
     assert_eq!(none.validate(), Ok(()), "as in Go, nothing else counts then");
     assert!(none.timing().is_err(), "but whoever asks is told");
+}
+
+/// As Go's `Duration.String`, of every size.
+#[test]
+fn durations_are_written_as_go_writes_them() {
+    for (nanos, expected) in [
+        (0, "0s"),
+        (1, "1ns"),
+        (1_500, "1.5µs"),
+        (999_999, "999.999µs"),
+        (2_000_000, "2ms"),
+        (90_000_000_000, "1m30s"),
+    ] {
+        let config = LeaderElectionConfiguration {
+            retry_period: Duration::from_nanos(nanos),
+            ..LeaderElectionConfiguration::default()
+        };
+        let written = serde_json::to_value(&config).unwrap();
+        assert_eq!(written["retryPeriod"], json!(expected));
+    }
+}
+
+/// For programs that show it in their own way.
+#[test]
+fn a_problem_has_parts() {
+    let config = LeaderElectionConfiguration {
+        retry_period: Duration::ZERO,
+        ..LeaderElectionConfiguration::default()
+    };
+    let error = config.timing().unwrap_err();
+    let parts: Vec<_> = error
+        .problems()
+        .iter()
+        .map(|problem| (problem.field(), problem.value(), problem.problem()))
+        .collect();
+    assert_eq!(parts, [("retryPeriod", r#""0s""#, "must be greater than 0")]);
 }
 
 proptest! {
