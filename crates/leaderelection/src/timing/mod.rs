@@ -307,3 +307,32 @@ impl LeaseTiming {
         self.expected_candidates.max(1)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn s(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    /// What the user has set stays, but for a call that would leave no time for the next.
+    #[test]
+    fn other_durations_keep_the_rest() {
+        let set = LeaseTiming::new(s(60), s(40), s(2))
+            .and_then(|timing| timing.with_attempt_timeout(s(30)))
+            .and_then(|timing| timing.with_drain_timeout(s(90)))
+            .unwrap();
+        for (lease, renew, attempt) in [(s(90), s(60), s(30)), (s(70), s(40), s(30)), (s(15), s(10), s(5))] {
+            let other = set.with_durations(lease, renew).unwrap();
+            let durations = (
+                other.lease_duration(),
+                other.renew_deadline(),
+                other.attempt_timeout(),
+            );
+            assert_eq!(durations, (lease, renew, attempt));
+            assert_eq!((other.retry_period(), other.drain_timeout()), (s(2), s(90)));
+        }
+        assert!(set.with_durations(s(10), s(10)).is_err());
+    }
+}
