@@ -17,7 +17,7 @@
 //!   writes that are answered as done and do nothing (SAFETY 6).
 //! - The watch: lags by up to three leases, out of order, skips versions, ends, cannot be opened, or does not exist.
 //! - Candidates: unique, exclusive and shared names (SAFETY 16); unequal durations (SAFETY 7); stops, step-downs, crashes
-//!   and restarts; work that ends by itself, when told, or only when it is dropped.
+//!   and restarts; work that ends by itself, when told, or only when it is dropped; work that panics.
 //! - Others: labels (SAFETY 5), garbage (SAFETY 17), foreign records (SAFETY 11); in strict mode also deletions and
 //!   emptied contents (SAFETY 18).
 //! - Durations: fractions of seconds, the default, and those of real fleets, each just long enough for the clocks.

@@ -120,7 +120,7 @@ impl Invariant for WorkNeverOutlivesItsTerm {
             }
             Fact::Told {
                 who,
-                input: Input::WorkEnded,
+                input: Input::WorkEnded | Input::WorkPanicked(_),
                 ..
             } => {
                 self.0[*who].work = Work::None;

@@ -1,6 +1,7 @@
 //! The driver's part: feeds one machine, does what it says, and checks what it must never say.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use leaderelection::election::{ElectionEvent, Input, Output, TermChange};
 use leaderelection::{FencingToken, LockErrorKind, MonoTime};
@@ -183,10 +184,28 @@ impl World {
     }
 
     pub(crate) fn work_ends(&mut self, who: usize) {
-        if self.candidates[who].work.take().is_some() {
-            self.note(|| format!("c{who}'s work ends"));
-            self.tell(who, Input::WorkEnded);
+        if self.candidates[who].work.take().is_none() {
+            return;
         }
+        self.note(|| format!("c{who}'s work ends"));
+        let how = if self.strikes(15) {
+            self.panic(who)
+        } else {
+            Input::WorkEnded
+        };
+        self.tell(who, how);
+    }
+
+    /// Who panics stays away for at most a lease, or leaves; then its process comes up again, as after a stop.
+    fn panic(&mut self, who: usize) -> Input {
+        if self.random.chance(25) {
+            return Input::WorkPanicked(None);
+        }
+        let true_time = self.random.time_below(self.lease);
+        let candidate = &self.candidates[who];
+        let by_its_clock = true_time * candidate.clock.rate / 1000;
+        self.left_alone_until = self.left_alone_until.max(self.time + self.lease);
+        Input::WorkPanicked(Some(Duration::from_nanos(by_its_clock as u64)))
     }
 
     pub(crate) fn restart(&mut self, who: usize) {

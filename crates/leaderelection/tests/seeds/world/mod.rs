@@ -70,7 +70,7 @@ pub(crate) struct World {
     healthy_delay: i64,
     /// From when to when somebody had led again after the healing.
     pub(crate) recovery: Option<Recovery>,
-    /// What a store last asked of anybody: to be left alone until then at the latest.
+    /// What a store last asked of anybody, or whose work panicked of itself: to stay away until then at the latest.
     pub(crate) left_alone_until: i64,
     /// Who acquired too late stays away until then at the latest (SAFETY 22).
     pub(crate) too_late_until: i64,
