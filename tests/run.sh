@@ -34,6 +34,8 @@ missing=()
 command -v cc >/dev/null || missing+=(gcc libc6-dev)
 # OpenSSL: for the feature openssl-tls of leaderelection-kube, which all features together include.
 pkg-config --exists openssl 2>/dev/null || missing+=(pkg-config libssl-dev)
+# For counting the instructions of the machine's steps.
+command -v valgrind >/dev/null || missing+=(valgrind)
 # git and certificates: for modules that Go fetches from their own repositories when no proxy has them.
 command -v git >/dev/null || missing+=(git)
 [[ -e /etc/ssl/certs/ca-certificates.crt || ! -e /etc/debian_version ]] || missing+=(ca-certificates)

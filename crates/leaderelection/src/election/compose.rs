@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::campaign::mix;
 use super::{ElectionConfig, Variant};
@@ -23,8 +23,12 @@ fn at_second(second: i64) -> DateTime<Utc> {
 }
 
 /// The wall clock in the whole seconds that a record holds.
+fn whole_seconds(wall: DateTime<Utc>) -> i64 {
+    wall.timestamp().min(LAST_FOLLOWED)
+}
+
 fn whole(wall: DateTime<Utc>) -> DateTime<Utc> {
-    at_second(wall.trunc_subsecs(0).timestamp().min(LAST_FOLLOWED))
+    at_second(whole_seconds(wall))
 }
 
 /// What was acquired so far under this name, by this life, or by an earlier one or a twin as far as this life has seen it: the
@@ -173,7 +177,7 @@ pub(super) fn renewal(
     base: &LeaderElectionRecord,
     wall: DateTime<Utc>,
 ) -> Arc<LeaderElectionRecord> {
-    let wall = whole(wall).timestamp();
+    let wall = whole_seconds(wall).max(FIRST_SECOND + 1);
     let last = base
         .renew_time
         .filter(|_| !config.broken(Variant::TwoWritesInOneSecond))

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::io::{ElectionEvent, LossReason, Purpose, TermChange};
+use super::observed::Seen;
 use super::{Election, ElectionConfig, Variant, compose};
 use crate::identity::FencingToken;
 use crate::moment::{Moment, MonoTime};
@@ -144,6 +145,11 @@ impl Election {
 
     /// The term is over: the work must stop. A claim has no work, so it just ends.
     pub(super) fn lose(&mut self, now: Moment, reason: LossReason) {
+        self.lose_by(now, |_| reason);
+    }
+
+    /// The same, for a reason that is only made up where something is lost.
+    pub(super) fn lose_by(&mut self, now: Moment, reason: impl FnOnce(&Seen) -> LossReason) {
         let Some(held) = self.held.take() else { return };
         if held.ripe_at.is_some() {
             self.attempts.forget_all();
@@ -158,6 +164,7 @@ impl Election {
                 drop_at,
                 dropped: false,
             };
+            let reason = reason(&self.seen);
             self.term(TermChange::Lost { reason, drop_at });
         }
     }

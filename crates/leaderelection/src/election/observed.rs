@@ -61,6 +61,29 @@ pub(super) enum Source {
     Watch,
 }
 
+impl State {
+    fn content(&self) -> Option<&Content> {
+        match self {
+            Self::Present(content) => Some(content),
+            Self::Unknown | Self::Absent => None,
+        }
+    }
+
+    fn record(&self) -> Option<&Arc<LeaderElectionRecord>> {
+        match self.content() {
+            Some(Content::Record(record)) => Some(record),
+            _ => None,
+        }
+    }
+
+    /// Who holds, as far as it can be read.
+    fn holder(&self) -> Option<&str> {
+        self.record()
+            .filter(|record| !record.is_free())
+            .map(|record| record.holder_identity.as_str())
+    }
+}
+
 impl Seen {
     pub(super) fn new() -> Self {
         Self {
@@ -80,24 +103,11 @@ impl Seen {
     }
 
     pub(super) fn content(&self) -> Option<&Content> {
-        match &self.state {
-            State::Present(content) => Some(content),
-            State::Unknown | State::Absent => None,
-        }
+        self.state.content()
     }
 
     pub(super) fn record(&self) -> Option<&Arc<LeaderElectionRecord>> {
-        match self.content() {
-            Some(Content::Record(record)) => Some(record),
-            _ => None,
-        }
-    }
-
-    /// Who holds, as far as it can be read.
-    fn holder(&self) -> Option<&str> {
-        self.record()
-            .filter(|record| !record.is_free())
-            .map(|record| record.holder_identity.as_str())
+        self.state.record()
     }
 
     /// A record or something unreadable of somebody else, whose lease is waited out.
@@ -279,19 +289,15 @@ impl Election {
         perhaps_own: bool,
     ) {
         let first = !self.seen.any_record;
-        let robbed = self
-            .seen
-            .follows()
-            .then(|| (self.seen.holder().map(str::to_owned), self.seen.takeable_at));
-        self.change_state(State::Present(content));
+        let robbed = self.seen.follows().then_some(self.seen.takeable_at);
+        let before = self.change_state(State::Present(content));
         match landed {
             Some(pending) => self.landed(now, pending),
             None => self.overtaken(now, first, perhaps_own),
         }
         // Who overwrites a lease that still runs shortens nothing: the one overwritten may lead until it sees it (SAFETY 7).
-        if let Some((_, until)) =
-            robbed.filter(|(holder, _)| self.seen.follows() && holder.as_deref() != self.seen.holder())
-        {
+        let another = self.seen.follows() && before.holder() != self.seen.state.holder();
+        if let Some(until) = robbed.filter(|_| another) {
             self.seen.takeable_at = self.seen.takeable_at.max(until);
         }
         self.heard(now);
@@ -334,19 +340,20 @@ impl Election {
     /// The newest content is somebody else's: one's own term is over at once (SAFETY 11), and theirs is waited out.
     fn overtaken(&mut self, now: Moment, first: bool, perhaps_own: bool) {
         self.seen.own = false;
-        let (reason, free, declared, ours) = match self.seen.content() {
+        self.lose_by(now, |seen| match seen.content() {
+            Some(Content::Record(record)) => LossReason::TakenBy(record.holder_identity.clone()),
+            Some(Content::Unreadable(_)) => LossReason::RecordUnreadable,
+            Some(Content::Empty) | None => LossReason::RecordGone,
+        });
+        let (free, declared, ours) = match self.seen.content() {
             Some(Content::Record(record)) => (
-                LossReason::TakenBy(record.holder_identity.clone()),
                 record.is_free(),
                 record.lease_duration_seconds,
                 record.holder_identity == self.config.identity.as_str(),
             ),
-            Some(Content::Unreadable(_)) => {
-                (LossReason::RecordUnreadable, false, self.seen.last_seconds, false)
-            }
-            Some(Content::Empty) | None => (LossReason::RecordGone, true, self.seen.last_seconds, false),
+            Some(Content::Unreadable(_)) => (false, self.seen.last_seconds, false),
+            Some(Content::Empty) | None => (true, self.seen.last_seconds, false),
         };
-        self.lose(now, reason);
         // What one has perhaps written oneself says nothing of another's lease: it may be a claim (SAFETY 18).
         let declared = if perhaps_own {
             declared.max(self.seen.last_seconds)
@@ -365,7 +372,7 @@ impl Election {
             self.event(ElectionEvent::Unreadable { reason, waited_out });
         }
         if declared > LONG_LEASE_SECONDS {
-            let holder = self.seen.holder().unwrap_or_default().to_owned();
+            let holder = self.seen.state.holder().unwrap_or_default().to_owned();
             self.event(ElectionEvent::LongLease {
                 holder,
                 seconds: declared,
@@ -408,10 +415,9 @@ impl Election {
         }
     }
 
-    fn change_state(&mut self, state: State) {
-        let before = self.seen.holder().map(str::to_owned);
-        let known = self.seen.state != State::Unknown;
-        self.seen.state = state;
+    /// Returns the state before.
+    fn change_state(&mut self, state: State) -> State {
+        let before = std::mem::replace(&mut self.seen.state, state);
         (self.seen.perhaps_own, self.seen.earlier_life) = (false, false);
         if let Some(record) = self.seen.record() {
             if record.holder_identity == self.config.identity.as_str() {
@@ -420,10 +426,12 @@ impl Election {
             self.seen.last_transitions = record.leader_transitions;
             self.seen.any_record = true;
         }
-        let after = self.seen.holder().map(str::to_owned);
-        if before != after || !known {
-            self.event(ElectionEvent::HolderChanged(after));
+        let holder = self.seen.state.holder();
+        if before == State::Unknown || before.holder() != holder {
+            let holder = holder.map(str::to_owned);
+            self.event(ElectionEvent::HolderChanged(holder));
         }
+        before
     }
 
     /// Something new was heard: a retry need not wait, and the watch is not silent.

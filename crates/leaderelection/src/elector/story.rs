@@ -274,4 +274,21 @@ mod tests {
         let told = (3_661..3_721).filter(|second| is_news(*second, &format!("request {second}")));
         assert_eq!(told.count(), 4, "texts that are never the same");
     }
+
+    /// What was noticed lately is not told again, and so much of it is kept and no more.
+    #[test]
+    fn what_was_noticed_long_ago_is_told_again() {
+        let mut story = Story::default();
+        let long = |seconds| ElectionEvent::LongLease {
+            holder: "a".to_owned(),
+            seconds,
+        };
+        for seconds in 0..20 {
+            story.noticed("lock", &long(seconds));
+        }
+        let kept: Vec<_> = (0..20)
+            .filter(|seconds| story.noticed.contains(&long(*seconds)))
+            .collect();
+        assert_eq!(kept, (4..20).collect::<Vec<_>>());
+    }
 }

@@ -4,6 +4,7 @@
 //! LeaseDuration until it is stable and acceptably low. Beside the transitions stands what causes them: how much of the time between
 //! RetryPeriod and RenewDeadline, the reserve, the slowest renewal needed.
 
+use std::cmp::Ordering;
 use std::fmt;
 use std::time::Duration;
 
@@ -235,11 +236,8 @@ impl Tuning {
         let (reserve, needed) = (self.reserve(), self.needed(span));
         let hours = if observed_for > HOUR { 2 } else { 1 };
         let often = |times, acceptable| times > acceptable * hours;
-        if span.terms_lost > 0
-            || needed * 2 > reserve
-            || often(span.risks, RISKS)
-            || often(span.takeovers, ACCEPTABLE)
-        {
+        // A lost term has needed all of it.
+        if needed * 2 > reserve || often(span.risks, RISKS) || often(span.takeovers, ACCEPTABLE) {
             TimingVerdict::TooTight
         } else if span.renewals < ENOUGH {
             TimingVerdict::Unknown
@@ -259,7 +257,10 @@ impl Tuning {
     /// of L to R stays, and with it the tolerated ratio of clock rates.
     fn suggestion(&self, verdict: TimingVerdict, span: &Span) -> Option<LeaseTiming> {
         let (reserve, needed) = (self.reserve(), self.needed(span));
-        let tight = verdict == TimingVerdict::TooTight;
+        let wanted = match verdict {
+            TimingVerdict::TooTight => Ordering::Greater,
+            _ => Ordering::Less,
+        };
         let reserve = match verdict {
             TimingVerdict::TooTight if span.risks > RISKS => needed * 5,
             TimingVerdict::TooTight if needed * 2 > reserve => needed * 5 / 2,
@@ -274,7 +275,7 @@ impl Tuning {
         self.timing
             .with_durations(whole_seconds(lease), renew_deadline)
             .ok()
-            .filter(|fitting| (fitting.lease_duration() > self.timing.lease_duration()) == tight)
+            .filter(|fitting| fitting.lease_duration().cmp(&self.timing.lease_duration()) == wanted)
     }
 }
 
@@ -317,3 +318,6 @@ impl fmt::Display for TimingAdvice {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

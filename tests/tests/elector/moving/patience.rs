@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use leaderelection::{
-    Capabilities, Expected, LockError, LockErrorKind, Observation, ObservationStream, PausedClock,
-    ResourceLock, Swap,
+    Capabilities, Expected, LeaseTiming, LockError, LockErrorKind, Observation, ObservationStream,
+    PausedClock, ResourceLock, Swap,
 };
 
 use super::*;
@@ -49,9 +49,12 @@ impl ResourceLock for Busy {
 }
 
 /// How long a move takes where that read is refused.
-async fn takes(refused: usize) -> Duration {
+async fn takes(timing: &LeaseTiming, refused: usize) -> Duration {
     let (from, to) = locks();
-    let elector = candidate(from.clone(), "m").build().unwrap();
+    let elector = candidate(from.clone(), "m")
+        .timing(timing.clone())
+        .build()
+        .unwrap();
     let busy = Busy {
         lock: to.clone(),
         reads: AtomicUsize::new(0),
@@ -63,15 +66,15 @@ async fn takes(refused: usize) -> Duration {
     PausedClock.mono().since(begin)
 }
 
-/// While it holds the old lock nobody is at work: it asks again within a lease, as a candidate would. Whichever read it is.
+/// While it holds the old lock nobody is at work: it asks again within a lease, its own, as a candidate would. Whichever read it is.
 #[tokio::test(start_paused = true)]
 async fn a_mover_stays_away_for_a_lease_at_most() {
-    let undisturbed = takes(usize::MAX).await;
-    for refused in 0..3 {
-        let longer = takes(refused).await.saturating_sub(undisturbed);
-        assert!(
-            longer > s(1) && longer < s(30),
-            "read {refused}: {longer:?} longer"
-        );
+    for lease in [15, 90] {
+        let timing = LeaseTiming::new(s(lease), s(10), s(2)).unwrap();
+        let undisturbed = takes(&timing, usize::MAX).await;
+        for refused in 0..3 {
+            let longer = takes(&timing, refused).await.saturating_sub(undisturbed);
+            assert_eq!(longer, s(lease), "read {refused}");
+        }
     }
 }

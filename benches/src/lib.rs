@@ -1,0 +1,3 @@
+//! What benchmarks and the guards against regressions share.
+
+pub mod steps;
