@@ -24,7 +24,7 @@ fn machine(criterion: &mut Criterion) {
     let mut writer = Follower::default();
     criterion.bench_function("machine/observation of a renewal", |bench| {
         bench.iter_batched(
-            || writer.next(),
+            || writer.next_renewal(),
             |renewal| follower.observe(renewal),
             BatchSize::SmallInput,
         );

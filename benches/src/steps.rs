@@ -169,7 +169,7 @@ impl Follower {
     }
 
     /// The next renewal of the leader's, read from the store.
-    pub fn next(&mut self) -> Observation {
+    pub fn next_renewal(&mut self) -> Observation {
         self.version += 1;
         renewed(self.version)
     }

@@ -23,7 +23,7 @@ fn an_observation_of_nothing_new_allocates_nothing() {
 #[test]
 fn an_observation_of_a_renewal_allocates_nothing() {
     let (mut follower, mut store) = (Follower::default(), Follower::default());
-    let mut renewals: Vec<_> = (0..9).map(|_| store.next()).collect();
+    let mut renewals: Vec<_> = (0..9).map(|_| store.next_renewal()).collect();
     renewals.reverse();
     assert_eq!(allocations(|| follower.observe(renewals.pop().unwrap())), 0);
 }

@@ -26,7 +26,7 @@ fn main() -> ExitCode {
         "observation" => {
             let mut follower = Follower::default();
             (0..times).for_each(|_| {
-                let renewal = follower.next();
+                let renewal = follower.next_renewal();
                 follower.observe(renewal);
             });
         }
