@@ -41,7 +41,10 @@ machine 20 $variants $fast --cargo-arg=--test=election --cargo-arg=--test=values
 mutants normalise 300 --file "$core/election/normalise.rs" $variants --cargo-arg=--test=shift \
     --cargo-arg=--test=normalise
 mutants elector 120 --file "$core/elector/*" --test-package leaderelection --test-package leaderelection-tests \
-    --cargo-arg=--test=elector --cargo-arg=--test=interleavings --cargo-arg=--test=leadership_threads
+    --cargo-arg=--lib --cargo-arg=--test=elector --cargo-arg=--test=interleavings --cargo-arg=--test=leadership_threads
+mutants config 30 --file "$core/config/*" --features clap,metrics $fast --cargo-arg=--lib --cargo-arg=--test=config
+mutants timing 30 --file "$core/timing/*" --features clap,metrics,unsound-variants $fast --cargo-arg=--lib \
+    --cargo-arg=--test=timing --cargo-arg=--test=config --cargo-arg=--test=election
 mutants moving 120 --file "$core/moving/*" --file "$core/closed.rs" --test-package leaderelection \
     --test-package leaderelection-tests --cargo-arg=--lib --cargo-arg=--test=elector
 
@@ -49,7 +52,7 @@ mutants moving 120 --file "$core/moving/*" --file "$core/closed.rs" --test-packa
 machine 300 --iterate $variants --cargo-arg=--test=normalise
 machine 300 --iterate --test-package leaderelection-tests --cargo-arg=--test=variants
 
-for name in machine normalise elector moving; do
+for name in machine normalise elector config timing moving; do
     echo "$name: still missed"
     cat "target/mutants/$name/mutants.out/missed.txt"
 done

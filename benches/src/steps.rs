@@ -51,21 +51,25 @@ fn step(election: &mut Election, now: Moment, input: Input) -> Option<Attempt> {
     drain(election)
 }
 
-/// What a candidate hears of the lock before anything else.
-fn begin(election: &mut Election, now: Moment, shown: Observation) -> Option<Attempt> {
-    election.handle(now, Input::Wake);
-    let mut read = None;
-    loop {
-        match election.poll() {
-            Output::WaitUntil(_) => break,
-            Output::Get(asked) => read = Some(asked),
-            other => drop(std::hint::black_box(other)),
+/// What a candidate hears of the lock before anything else: its watch is open, and every read is answered.
+fn begin(election: &mut Election, now: Moment, shown: &Observation) -> Option<Attempt> {
+    let mut swap = None;
+    let mut inputs = vec![Input::WatchStarted, Input::Wake];
+    while let Some(input) = inputs.pop() {
+        election.handle(now, input);
+        loop {
+            match election.poll() {
+                Output::WaitUntil(_) => break,
+                Output::Get(read) => inputs.push(Input::Read {
+                    read,
+                    observation: shown.clone(),
+                }),
+                Output::Cas(attempt) => swap = Some(attempt),
+                other => drop(std::hint::black_box(other)),
+            }
         }
     }
-    step(election, now, Input::WatchStarted);
-    let read = read?;
-    let observation = shown;
-    step(election, now, Input::Read { read, observation })
+    swap
 }
 
 /// A leader that renews every retry period.
@@ -86,7 +90,7 @@ impl Default for Leader {
         let acquisition = begin(
             &mut leader.election,
             leader.time.0,
-            Observation::Absent { as_of: None },
+            &Observation::Absent { as_of: None },
         );
         leader.answer(acquisition);
         leader.renew();
@@ -139,7 +143,7 @@ impl Default for Follower {
             shown: shown.clone(),
             version: 1,
         };
-        begin(&mut follower.election, follower.time.0, shown);
+        begin(&mut follower.election, follower.time.0, &shown);
         follower
     }
 }

@@ -1,4 +1,4 @@
-//! The table of SAFETY, in small: the same faults for client-go's elector and for ours, in virtual time.
+//! The README's table, in small: the same faults for client-go's elector and for ours, in virtual time.
 
 #![allow(
     clippy::unwrap_used,

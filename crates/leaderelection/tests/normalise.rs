@@ -36,6 +36,8 @@ enum Happens {
     Conflict(usize, Option<Look>),
     Failed(usize, LockErrorKind),
     WorkEnded,
+    /// So many seconds are stayed away, or it leaves.
+    WorkPanicked(Option<u64>),
     Stop,
     StepDown,
 }
@@ -99,6 +101,7 @@ fn happens() -> impl Strategy<Value = Happens> {
         2 => (which.clone(), prop::option::of(look())).prop_map(|(which, look)| Happens::Conflict(which, look)),
         2 => (which, kind).prop_map(|(which, kind)| Happens::Failed(which, kind)),
         1 => Just(Happens::WorkEnded),
+        1 => prop::option::weighted(0.8, 0..6u64).prop_map(Happens::WorkPanicked),
         1 => Just(Happens::Stop),
         1 => Just(Happens::StepDown),
     ]
@@ -193,6 +196,7 @@ impl Side {
                 retry_after: (*kind == LockErrorKind::Denied).then(|| Duration::from_secs(3)),
             },
             Happens::WorkEnded => Input::WorkEnded,
+            Happens::WorkPanicked(away) => Input::WorkPanicked(away.map(Duration::from_secs)),
             Happens::Stop => Input::Stop,
             Happens::StepDown => Input::StepDown,
         })

@@ -1,4 +1,4 @@
-//! The table of SAFETY: the same faults for client-go's elector and for ours, both as they ship, both in virtual time.
+//! The README's table: the same faults for client-go's elector and for ours, both as they ship, both in virtual time.
 //!
 //! ```text
 //! rows.json --> Row --> Run, one for each seed ---.--> ours: LeaderElector, tokio's paused time      --.

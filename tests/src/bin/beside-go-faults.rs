@@ -1,4 +1,4 @@
-//! Runs the table of SAFETY, client-go's elector and ours under the same faults in virtual time, and prints it:
+//! Runs the README's table, client-go's elector and ours under the same faults in virtual time, and prints it:
 //!
 //! ```text
 //! cargo run --package leaderelection-tests --bin beside-go-faults

@@ -140,8 +140,14 @@ impl Checked {
             }
             Action::Land { seat, call } => land(&mut world, seat, call)?,
             Action::Answer { seat, call, reply } => {
+                let tells_nothing = match reply {
+                    Reply::Conflict(Some(ago)) => world.tells_nothing(seat, ago),
+                    Reply::Conflict(None) | Reply::Ambiguous | Reply::Refused => true,
+                    Reply::Done | Reply::Nothing => false,
+                };
                 let input = answer(&mut world, seat, call, reply)?;
-                self.feed(&mut world, seat, 0, input)?;
+                let lost = self.feed(&mut world, seat, 0, input)?;
+                world.lost_needlessly = lost && tells_nothing;
             }
             Action::Lose { seat, call } => {
                 world.seats.get_mut(seat)?.calls.remove(call);

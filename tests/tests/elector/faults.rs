@@ -52,7 +52,7 @@ async fn a_partitioned_leader_stops_before_the_next_starts() {
     assert_eq!(stage.overlap(), Duration::ZERO);
 }
 
-/// The table of SAFETY for Go: a renewal's reply 4.9 s or 9.9 s late, then a partition. Counting from the reply would lead
+/// The README's table, for Go: a renewal's reply 4.9 s or 9.9 s late, then a partition. Counting from the reply would lead
 /// to 1.81 s and 6.80 s of overlap.
 #[tokio::test(start_paused = true)]
 async fn a_late_reply_before_a_partition_lengthens_nothing() {

@@ -1,8 +1,8 @@
 //! Worlds in which no reachable state is wrong.
 
 use leaderelection::EmptyIdentity;
-use leaderelection_tests::model::Powers;
 use leaderelection_tests::model::setting::Ticks;
+use leaderelection_tests::model::{Powers, Setting};
 
 use super::{DOUBLE, EQUAL, SHORT, holds, quiet, setting};
 
@@ -62,4 +62,48 @@ fn sound_with_answers_that_nothing_changed() -> Result<(), EmptyIdentity> {
         ..Powers::NONE
     };
     holds("nothing changed", quiet(EQUAL, SHORT)?.powers(mute))
+}
+
+/// A drain, and work that goes on for the grace after its lease, beside a rival (SAFETY 2, 12 and 13): the clocks are equal, and writes land
+/// in their tick or never. With late writes: `large`.
+#[test]
+fn sound_with_a_stop_grace_and_what_users_do() -> Result<(), EmptyIdentity> {
+    holds("a stop grace, and users", stop_grace(EQUAL)?)
+}
+
+/// Somebody writes other holders, which robs a leader of its term and nobody of their wait (SAFETY 7 and 11). Writes land in their tick
+/// or never; with late writes: `large`.
+#[test]
+fn sound_with_rewritten_holders() -> Result<(), EmptyIdentity> {
+    let rewrites = Powers {
+        rewrites: true,
+        ..Powers::NONE
+    };
+    let mut setting = quiet(EQUAL, SHORT)?.powers(rewrites);
+    setting.prompt_writes = true;
+    holds("rewritten holders, prompt writes", setting)
+}
+
+/// A new life may also be shown what all others knew to have passed (SAFETY 4). Writes land in their tick or never; with late writes:
+/// `large`.
+#[test]
+fn sound_with_old_states_for_new_lives() -> Result<(), EmptyIdentity> {
+    let crashes = Powers {
+        crashes: true,
+        ..Powers::NONE
+    };
+    let mut setting = quiet(EQUAL, SHORT)?.exclusive().powers(crashes);
+    setting.prompt_writes = true;
+    setting.forgets = false;
+    holds("old states for new lives, prompt writes", setting)
+}
+
+pub(super) fn stop_grace(rates: [u8; 2]) -> Result<Setting, EmptyIdentity> {
+    let people = Powers {
+        people: true,
+        ..Powers::NONE
+    };
+    let mut setting = setting(rates, Ticks { grace: 1, ..SHORT })?.powers(people);
+    setting.prompt_writes = true;
+    Ok(setting)
 }

@@ -12,6 +12,8 @@
 //!   elector -> Mortal -> RecordingLock -> Paced -> FaultLock -> RecordingLock -> Store <- operator
 //! ```
 //!
+//! Durations are unequal only where nothing is deleted, unreadable or foreign, as in the seeds of the machine.
+//!
 //! The pure machine meets far more hours of this in the seeds of its own crate (`crates/leaderelection/tests/seeds`). Here it
 //! is about what stands around it: tasks, timers, calls that are given up, work that is dropped.
 //!

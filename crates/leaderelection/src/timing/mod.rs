@@ -210,20 +210,22 @@ impl LeaseTiming {
             rival_margin,
             ..
         } = *self;
-        let (attempt_timeout, drain_timeout) = (self.attempt_timeout(), self.drain_timeout());
+        let attempt_timeout = self.attempt_timeout();
         let least_deadline = retry_period.saturating_mul(6) / 5;
         let least_lease = renew_deadline.saturating_add(stop_grace);
+        // What was not set follows from the others, and has no problem of its own.
         let alone = [
-            ("lease_duration", lease_duration, true),
-            ("renew_deadline", renew_deadline, true),
-            ("retry_period", retry_period, true),
-            ("attempt_timeout", attempt_timeout, self.attempt_timeout.is_some()),
-            ("stop_grace", stop_grace, false),
-            ("drain_timeout", drain_timeout, false),
-            ("rival_margin", rival_margin, false),
+            ("lease_duration", Some(lease_duration), true),
+            ("renew_deadline", Some(renew_deadline), true),
+            ("retry_period", Some(retry_period), true),
+            ("attempt_timeout", self.attempt_timeout, true),
+            ("stop_grace", Some(stop_grace), false),
+            ("drain_timeout", self.drain_timeout, false),
+            ("rival_margin", Some(rival_margin), false),
         ];
         let mut problems = Vec::new();
         for (name, value, positive) in alone {
+            let Some(value) = value else { continue };
             if positive && value.is_zero() {
                 problems.push(TimingError::Zero { name });
             }
@@ -334,5 +336,48 @@ mod tests {
             assert_eq!((other.retry_period(), other.drain_timeout()), (s(2), s(90)));
         }
         assert!(set.with_durations(s(10), s(10)).is_err());
+    }
+
+    #[test]
+    fn what_has_a_rule_against_it_is_compared_with_nothing_else() {
+        let zero = |name| vec![TimingError::Zero { name }];
+        for (durations, name) in [
+            ([s(0), s(10), s(2)], "lease_duration"),
+            ([s(15), s(0), s(2)], "renew_deadline"),
+            ([s(15), s(10), s(0)], "retry_period"),
+        ] {
+            let [lease, renew, retry] = durations;
+            assert_eq!(LeaseTiming::problems_of(lease, renew, retry), zero(name));
+        }
+        let (name, value) = ("renew_deadline", LONGEST + s(1));
+        let too_long = TimingError::TooLong {
+            name,
+            value,
+            limit: LONGEST,
+        };
+        assert_eq!(LeaseTiming::problems_of(LONGEST, value, s(2)), [too_long]);
+    }
+
+    #[test]
+    fn a_long_retry_period_makes_no_watch_silent_for_longer_than_two_thirds_of_a_lease() {
+        let silence = |retry| LeaseTiming::new(s(15), s(10), retry).unwrap().silence(s(15));
+        assert_eq!(silence(s(1)), s(5));
+        assert_eq!(silence(s(2)), s(6));
+        assert_eq!(silence(s(8)), s(10));
+    }
+
+    /// Go's records hold whole seconds: of writes less than one apart the second cannot be seen.
+    #[test]
+    fn writes_a_second_apart_are_all_seen() {
+        let leads_on = |retry_period| {
+            let leader = GoLeader {
+                retry_period,
+                ..GoLeader::default()
+            };
+            leader.leads_on()
+        };
+        assert_eq!(leads_on(s(1)), s(1 + 10 + 5));
+        let less = s(1) - Duration::from_millis(1);
+        assert_eq!(leads_on(less), less + s(1 + 10 + 5));
     }
 }

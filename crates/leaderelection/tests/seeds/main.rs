@@ -30,6 +30,8 @@
 //! - Foreign writers that put back identical bytes (A-B-A). To a candidate that missed what stood between, that is a label,
 //!   and the lease of whoever led between is not waited out (SAFETY 5). Every foreign record and all garbage is therefore
 //!   unlike any before. A foreign writer who names no holder does the harm of a deletion (SAFETY 18).
+//! - Unequal durations beside deletions, garbage or foreign records: whoever missed the longer declaration, because it is gone, would wait
+//!   too short (SAFETY 7).
 //! - Clocks beyond the tolerated ratio, clocks that stop while the machine sleeps (SAFETY 3), and rates that change.
 //! - The elector, its tasks and real locks: here the driver is part of the simulation.
 //!
