@@ -11,6 +11,7 @@
 )]
 
 mod calls;
+mod costs;
 mod doubles;
 mod faults;
 mod guard;
