@@ -9,6 +9,7 @@ use leaderelection_tests::model::world::ONE_LEADER;
 use leaderelection_tests::model::{Healing, Powers, Setting, check};
 
 use super::missing::{deleting, strict_from_nothing};
+use super::sound::old_states;
 use super::{DOUBLE, EQUAL, SHORT, caught, holds, quiet, setting};
 
 const LIMIT: Duration = Duration::from_secs(8 * 60);
@@ -97,13 +98,7 @@ fn two_writes_on_their_way() -> Result<(), EmptyIdentity> {
 #[test]
 #[ignore = "large: minutes"]
 fn old_states_for_new_lives() -> Result<(), EmptyIdentity> {
-    let crashes = Powers {
-        crashes: true,
-        ..Powers::NONE
-    };
-    let mut setting = quiet(EQUAL, SHORT)?.exclusive().powers(crashes);
-    setting.forgets = false;
-    nothing_found("old states for new lives", setting)
+    nothing_found("old states for new lives", old_states()?)
 }
 
 #[test]

@@ -88,17 +88,22 @@ fn sound_with_rewritten_holders() -> Result<(), EmptyIdentity> {
 /// `large`.
 #[test]
 fn sound_with_old_states_for_new_lives() -> Result<(), EmptyIdentity> {
+    let mut setting = old_states()?;
+    setting.prompt_writes = true;
+    holds("old states for new lives, prompt writes", setting)
+}
+
+pub(super) fn old_states() -> Result<Setting, EmptyIdentity> {
     let crashes = Powers {
         crashes: true,
         ..Powers::NONE
     };
     let mut setting = quiet(EQUAL, SHORT)?.exclusive().powers(crashes);
-    setting.prompt_writes = true;
     setting.forgets = false;
-    holds("old states for new lives, prompt writes", setting)
+    Ok(setting)
 }
 
-pub(super) fn stop_grace(rates: [u8; 2]) -> Result<Setting, EmptyIdentity> {
+fn stop_grace(rates: [u8; 2]) -> Result<Setting, EmptyIdentity> {
     let people = Powers {
         people: true,
         ..Powers::NONE
