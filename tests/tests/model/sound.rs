@@ -68,7 +68,13 @@ fn sound_with_answers_that_nothing_changed() -> Result<(), EmptyIdentity> {
 /// in their tick or never. With late writes: `large`.
 #[test]
 fn sound_with_a_stop_grace_and_what_users_do() -> Result<(), EmptyIdentity> {
-    holds("a stop grace, and users", stop_grace(EQUAL)?)
+    let people = Powers {
+        people: true,
+        ..Powers::NONE
+    };
+    let mut setting = quiet(EQUAL, Ticks { grace: 1, ..SHORT })?.powers(people);
+    setting.prompt_writes = true;
+    holds("a stop grace, and users", setting)
 }
 
 /// Somebody writes other holders, which robs a leader of its term and nobody of their wait (SAFETY 7 and 11). Writes land in their tick
@@ -100,15 +106,5 @@ pub(super) fn old_states() -> Result<Setting, EmptyIdentity> {
     };
     let mut setting = quiet(EQUAL, SHORT)?.exclusive().powers(crashes);
     setting.forgets = false;
-    Ok(setting)
-}
-
-fn stop_grace(rates: [u8; 2]) -> Result<Setting, EmptyIdentity> {
-    let people = Powers {
-        people: true,
-        ..Powers::NONE
-    };
-    let mut setting = setting(rates, Ticks { grace: 1, ..SHORT })?.powers(people);
-    setting.prompt_writes = true;
     Ok(setting)
 }
