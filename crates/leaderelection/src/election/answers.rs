@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::attempts::Pending;
+use super::attempts::Landed;
 use super::io::{Attempt, ElectionEvent, Read};
 use super::observed::Source;
 use super::{Election, Variant};
@@ -73,7 +73,7 @@ impl Election {
             if attempt.known != newest {
                 // Something newer was heard meanwhile: a label, if the acquisition still stands.
                 if self.seen.perhaps_own {
-                    self.confirmed(now, attempt, version, valid_until);
+                    self.confirmed(now, &attempt, version, valid_until);
                 }
                 return;
             }
@@ -86,27 +86,17 @@ impl Election {
         }
         self.seen.sure = self.seen.sure.max(Some(version));
         if newest == Some(version) && attempt.known != newest {
-            self.confirmed(now, attempt, version, valid_until);
+            self.confirmed(now, &attempt, version, valid_until);
             return;
         }
-        let Attempt {
-            purpose,
-            expected,
-            record,
-            ..
-        } = attempt;
-        let content = Content::Record(record.clone());
-        let on_newest = expected == Expected::Absent || self.expected() == Some(expected);
+        let landed = Landed::answered(&attempt, valid_until, version);
+        let on_newest = attempt.expected == Expected::Absent || self.expected() == Some(attempt.expected);
+        let content = Content::Record(attempt.record);
         self.attempts.resolve(now.mono, &content);
         if on_newest {
             self.seen.version = Some(version);
             self.seen.went_back = false;
-            self.replace(
-                now,
-                content,
-                Some(Pending::new(purpose, expected, record, valid_until)),
-                true,
-            );
+            self.replace(now, content, Some(landed), true);
         } else {
             // The store claims to have swapped on a version that was not its newest: nothing is built on that.
             self.observe(now, Observation::Present { version, content }, Source::Watch);
@@ -115,14 +105,8 @@ impl Election {
 
     /// The answer to a swap whose version a watch or a read has shown before, or a label on it: it tells which of equal
     /// attempts it was.
-    fn confirmed(&mut self, now: Moment, attempt: Attempt, version: Version, valid_until: MonoTime) {
-        let Attempt {
-            purpose,
-            expected,
-            record,
-            ..
-        } = attempt;
-        if self.seen.record() != Some(&record) {
+    fn confirmed(&mut self, now: Moment, attempt: &Attempt, version: Version, valid_until: MonoTime) {
+        if self.seen.record() != Some(&attempt.record) {
             return;
         }
         if self.held.is_some() {
@@ -130,8 +114,7 @@ impl Election {
                 self.extend(valid_until);
             }
         } else if !self.seen.own {
-            let pending = Pending::new(purpose, expected, record, valid_until);
-            self.landed(now, pending.landed_as(version));
+            self.landed(now, Landed::answered(attempt, valid_until, version));
         }
     }
 

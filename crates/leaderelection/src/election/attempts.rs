@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::io::Purpose;
+use super::io::{Attempt, Purpose};
 use crate::identity::Version;
 use crate::lock::{Content, Expected};
 use crate::moment::MonoTime;
@@ -24,8 +24,6 @@ pub(super) struct Pending {
     pub(super) record: Arc<LeaderElectionRecord>,
     /// `sent + R` of the EARLIEST attempt with this record: the lease counts from there.
     pub(super) valid_until: MonoTime,
-    /// As which version it landed, where an answer told; a watch may show a label on it first.
-    pub(super) landed_as: Option<Version>,
     /// Sent more than once: one failure does not tell that none can land.
     repeated: bool,
     /// The store said that it wrote nothing. It may have: somebody between may have sent it twice, and this was the answer to
@@ -33,31 +31,29 @@ pub(super) struct Pending {
     refused: bool,
 }
 
-impl Pending {
-    pub(super) fn new(
-        purpose: Purpose,
-        expected: Expected,
-        record: Arc<LeaderElectionRecord>,
-        valid_until: MonoTime,
-    ) -> Self {
+/// A swap of this process that brought the newest content.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Landed {
+    pub(super) purpose: Purpose,
+    pub(super) creates: bool,
+    /// `sent + R` of the earliest attempt with its record.
+    pub(super) valid_until: MonoTime,
+    /// As which version it landed, where an answer told; a watch may show a label on it first.
+    pub(super) version: Option<Version>,
+}
+
+impl Landed {
+    pub(super) fn answered(attempt: &Attempt, valid_until: MonoTime, version: Version) -> Self {
         Self {
-            purpose,
-            creates: expected == Expected::Absent,
-            record,
+            purpose: attempt.purpose,
+            creates: attempt.expected == Expected::Absent,
             valid_until,
-            landed_as: None,
-            repeated: false,
-            refused: false,
+            version: Some(version),
         }
     }
+}
 
-    pub(super) fn landed_as(self, version: Version) -> Self {
-        Self {
-            landed_as: Some(version),
-            ..self
-        }
-    }
-
+impl Pending {
     /// A create that may land any time, but whose lease would be over: its record is waited out like a twin's.
     fn is_late(&self, now: MonoTime) -> bool {
         self.creates && self.valid_until <= now
@@ -108,21 +104,34 @@ impl Attempts {
             let oldest = self.0.iter().position(|pending| pending.creates)?;
             self.0.remove(oldest);
         }
-        self.0
-            .push(Pending::new(purpose, expected, Arc::clone(&record), valid_until));
+        self.0.push(Pending {
+            purpose,
+            creates,
+            record: Arc::clone(&record),
+            valid_until,
+            repeated: false,
+            refused: false,
+        });
         Some(record)
     }
 
     /// A newer version shows `content`: returns the attempt that brought it, if one did. None that names a version can
     /// land any more.
-    pub(super) fn resolve(&mut self, now: MonoTime, content: &Content) -> Option<Pending> {
+    pub(super) fn resolve(&mut self, now: MonoTime, content: &Content) -> Option<Landed> {
         let landed = match content {
             Content::Record(record) => self.0.iter().position(|pending| pending.record == *record),
             Content::Empty | Content::Unreadable(_) => None,
         };
         let landed = landed.map(|at| self.0.remove(at));
         self.forget_versioned();
-        landed.filter(|pending| !pending.is_late(now))
+        landed
+            .filter(|pending| !pending.is_late(now))
+            .map(|pending| Landed {
+                purpose: pending.purpose,
+                creates: pending.creates,
+                valid_until: pending.valid_until,
+                version: None,
+            })
     }
 
     /// Whether a swap that names the newest version is pending, and was not refused.
@@ -196,7 +205,6 @@ impl Attempts {
     pub(super) fn forget_dead(&mut self, dead: impl Fn(&LeaderElectionRecord) -> bool) {
         for pending in self.0.iter_mut().filter(|pending| dead(&pending.record)) {
             pending.record = Arc::default();
-            pending.landed_as = None;
             pending.repeated = true;
             if !pending.creates {
                 pending.valid_until = MonoTime::ZERO;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::attempts::Pending;
+use super::attempts::Landed;
 use super::compose::Written;
 use super::io::{ElectionEvent, Purpose};
 use super::observed::State;
@@ -106,8 +106,8 @@ impl Election {
 
     /// An acquisition of this process is the newest content: lead by it if it came in time, else give it back
     /// (SAFETY 1, SAFETY 22).
-    pub(super) fn acquired(&mut self, now: Moment, pending: &Pending) {
-        let valid_until = pending.valid_until;
+    pub(super) fn acquired(&mut self, now: Moment, landed: Landed) {
+        let valid_until = landed.valid_until;
         if self.held.is_some() {
             // An old create landed after a deletion: the term that it replaces is over.
             self.lose(now, super::io::LossReason::RecordGone);
@@ -116,7 +116,7 @@ impl Election {
         if !self.is_idle() {
             return;
         }
-        let version = pending.landed_as.or(self.seen.version);
+        let version = landed.version.or(self.seen.version);
         let (Some(version), Some(record)) = (version, self.seen.record()) else {
             return;
         };

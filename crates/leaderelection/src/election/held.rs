@@ -38,6 +38,14 @@ impl Held {
             .after(config.timing.stop_grace())
             .before(config.timer_lead)
     }
+
+    fn lasts_until(&mut self, valid_until: MonoTime, config: &ElectionConfig) {
+        self.valid_until = valid_until;
+        self.at_risk_at = valid_until
+            .before(config.timing.renew_deadline())
+            .after(at_risk_after(config));
+        self.at_risk_told = false;
+    }
 }
 
 /// The work of the last term, as far as this process knows.
@@ -81,7 +89,7 @@ impl Election {
             at_risk_told: false,
             ripe_at,
         };
-        self.arm_risk(&mut held);
+        held.lasts_until(valid_until, &self.config);
         self.held = Some(held);
         // The first renewal is due P after the acquisition's send, whatever was heard meanwhile.
         let timing = &self.config.timing;
@@ -94,15 +102,6 @@ impl Election {
             self.start_work();
         }
         self.expire(now);
-    }
-
-    fn arm_risk(&self, held: &mut Held) {
-        let config = &self.config;
-        held.at_risk_at = held
-            .valid_until
-            .before(config.timing.renew_deadline())
-            .after(at_risk_after(config));
-        held.at_risk_told = false;
     }
 
     pub(super) fn start_work(&mut self) {
@@ -118,15 +117,14 @@ impl Election {
 
     /// A renewal succeeded: the lease now ends at `valid_until` if that is later.
     pub(super) fn extend(&mut self, valid_until: MonoTime) {
-        let Some(mut held) = self.held.take() else { return };
-        if valid_until > held.valid_until {
-            held.valid_until = valid_until;
-            self.arm_risk(&mut held);
-            if held.ripe_at.is_none() {
-                self.term(TermChange::ValidUntil(valid_until));
-            }
+        let Some(held) = &mut self.held else { return };
+        if valid_until <= held.valid_until {
+            return;
         }
-        self.held = Some(held);
+        held.lasts_until(valid_until, &self.config);
+        if held.ripe_at.is_none() {
+            self.term(TermChange::ValidUntil(valid_until));
+        }
     }
 
     /// Ends what has run out. Runs before every input: a success that arrives with the deadline passed finds the term

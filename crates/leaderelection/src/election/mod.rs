@@ -142,7 +142,8 @@ impl ElectionConfig {
             return Duration::ZERO;
         }
         let draw = campaign::mix(self.seed.rotate_left(32) ^ version.map_or(0, Version::get));
-        most.mul_f64((draw >> 11) as f64 / (1u64 << 53) as f64)
+        let most = u64::try_from(most.as_nanos()).unwrap_or(u64::MAX);
+        Duration::from_nanos(((u128::from(most) * u128::from(draw)) >> u64::BITS) as u64)
     }
 
     #[cfg(feature = "unsound-variants")]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::attempts::Pending;
+use super::attempts::Landed;
 use super::compose::Written;
 use super::io::{ElectionEvent, LossReason, Purpose};
 use super::{Election, Variant};
@@ -240,12 +240,10 @@ impl Election {
         let equal = self.attempts.resolve(now.mono, &content);
         let perhaps_own = equal.is_some();
         // Not so a create: no version tells on which absence it was, and a twin may have created the same after a deletion.
-        let in_doubt = equal
-            .as_ref()
-            .is_some_and(|pending| !pending.creates && !self.proves_own(pending.purpose));
-        let mut landed = equal.filter(|pending| self.proves_own(pending.purpose));
-        if let (Some(pending), true) = (&mut landed, self.broken(Variant::ReadBackExtends)) {
-            pending.valid_until = now.mono.after(self.config.timing.renew_deadline());
+        let in_doubt = equal.is_some_and(|swap| !swap.creates && !self.proves_own(swap.purpose));
+        let mut landed = equal.filter(|swap| self.proves_own(swap.purpose));
+        if let (Some(landed), true) = (&mut landed, self.broken(Variant::ReadBackExtends)) {
+            landed.valid_until = now.mono.after(self.config.timing.renew_deadline());
         }
         self.seen.version = Some(version);
         self.seen.went_back = false;
@@ -285,42 +283,41 @@ impl Election {
         &mut self,
         now: Moment,
         content: Content,
-        landed: Option<Pending>,
+        landed: Option<Landed>,
         perhaps_own: bool,
     ) {
         let first = !self.seen.any_record;
         let robbed = self.seen.follows().then_some(self.seen.takeable_at);
-        let before = self.change_state(State::Present(content));
+        let holder_changed = self.change_state(State::Present(content));
         match landed {
-            Some(pending) => self.landed(now, pending),
+            Some(landed) => self.landed(now, landed),
             None => self.overtaken(now, first, perhaps_own),
         }
         // Who overwrites a lease that still runs shortens nothing: the one overwritten may lead until it sees it (SAFETY 7).
-        let another = self.seen.follows() && before.holder() != self.seen.state.holder();
-        if let Some(until) = robbed.filter(|_| another) {
+        if let Some(until) = robbed.filter(|_| holder_changed && self.seen.follows()) {
             self.seen.takeable_at = self.seen.takeable_at.max(until);
         }
         self.heard(now);
     }
 
     /// A write of this process is the newest content.
-    pub(super) fn landed(&mut self, now: Moment, pending: Pending) {
+    pub(super) fn landed(&mut self, now: Moment, landed: Landed) {
         self.seen.own = true;
-        if pending.purpose != Purpose::Claim {
+        if landed.purpose != Purpose::Claim {
             self.seen.takeable_at = now.mono;
         }
-        match pending.purpose {
-            Purpose::Renew => self.renewed(now, pending.valid_until),
+        match landed.purpose {
+            Purpose::Renew => self.renewed(now, landed.valid_until),
             Purpose::RenewClaim => {
-                self.renewed(now, pending.valid_until);
+                self.renewed(now, landed.valid_until);
                 if self.held.is_none() || self.is_claim() {
                     // What is not yet, or no longer, a term is not one's own to replace at once (SAFETY 18).
                     self.seen.own = false;
                     self.wait_out(now, self.seen.last_seconds);
                 }
             }
-            Purpose::Acquire => self.acquired(now, &pending),
-            Purpose::Claim => self.claimed(now, pending.valid_until),
+            Purpose::Acquire => self.acquired(now, landed),
+            Purpose::Claim => self.claimed(now, landed.valid_until),
             Purpose::Release => {}
         }
     }
@@ -415,8 +412,8 @@ impl Election {
         }
     }
 
-    /// Returns the state before.
-    fn change_state(&mut self, state: State) -> State {
+    /// Returns whether another holder is seen than before.
+    fn change_state(&mut self, state: State) -> bool {
         let before = std::mem::replace(&mut self.seen.state, state);
         (self.seen.perhaps_own, self.seen.earlier_life) = (false, false);
         if let Some(record) = self.seen.record() {
@@ -427,11 +424,12 @@ impl Election {
             self.seen.any_record = true;
         }
         let holder = self.seen.state.holder();
-        if before == State::Unknown || before.holder() != holder {
+        let changed = before == State::Unknown || before.holder() != holder;
+        if changed {
             let holder = holder.map(str::to_owned);
             self.event(ElectionEvent::HolderChanged(holder));
         }
-        before
+        changed
     }
 
     /// Something new was heard: a retry need not wait, and the watch is not silent.
