@@ -1,5 +1,5 @@
 //! The lock on a real etcd runs the whole suite: on one member and on three, of the newest etcd and of the oldest that still gets fixes, and
-//! with keys that hang on a lease of etcd for garbage collection.
+//! with keys that hang on a lease of etcd for garbage collection, or a watch that locks share.
 //!
 //! The lock goes through a proxy, which disturbs what the suite asks it to; its peer and the side doors go around it, and on three
 //! members to others.
@@ -19,6 +19,7 @@ suite!(three_members, OneKeyPerCase);
 suite!(oldest_etcd, OldestEtcdPerCase);
 suite!(oldest_three_members, OldestKeyPerCase);
 suite!(garbage_collected, GarbageCollected);
+suite!(shared_watch, SharedWatch);
 
 struct OneEtcdPerCase;
 
@@ -27,7 +28,7 @@ impl Fixture for OneEtcdPerCase {
     async fn fresh(&self, case: &'static str) -> Result<Subject, String> {
         let etcd = start()?;
         is_of(&etcd, "3.7.")?;
-        alone(case, etcd, Garbage::Lies).await
+        alone(case, etcd, Form::Usual).await
     }
 }
 
@@ -50,7 +51,7 @@ impl Fixture for OldestEtcdPerCase {
     async fn fresh(&self, case: &'static str) -> Result<Subject, String> {
         let etcd = Etcd::start_with(&EtcdSettings::new().oldest()).map_err(|error| error.to_string())?;
         is_of(&etcd, "3.5.")?;
-        alone(case, etcd, Garbage::Lies).await
+        alone(case, etcd, Form::Usual).await
     }
 }
 
@@ -59,15 +60,27 @@ struct GarbageCollected;
 #[async_trait]
 impl Fixture for GarbageCollected {
     async fn fresh(&self, case: &'static str) -> Result<Subject, String> {
-        alone(case, start()?, Garbage::IsCollected).await
+        alone(case, start()?, Form::GarbageIsCollected).await
     }
 }
 
-/// What becomes of keys that nobody writes.
+struct SharedWatch;
+
+#[async_trait]
+impl Fixture for SharedWatch {
+    async fn fresh(&self, case: &'static str) -> Result<Subject, String> {
+        alone(case, start()?, Form::SharesItsWatch).await
+    }
+}
+
+/// How the lock is set up.
 #[derive(Clone, Copy)]
-enum Garbage {
-    Lies,
-    IsCollected,
+enum Form {
+    Usual,
+    /// What becomes of keys that nobody writes.
+    GarbageIsCollected,
+    /// With other locks.
+    SharesItsWatch,
 }
 
 fn start() -> Result<Etcd, String> {
@@ -75,9 +88,9 @@ fn start() -> Result<Etcd, String> {
 }
 
 /// On an etcd of one member, the case's own.
-async fn alone(case: &str, etcd: Etcd, garbage: Garbage) -> Result<Subject, String> {
+async fn alone(case: &str, etcd: Etcd, form: Form) -> Result<Subject, String> {
     let endpoint = etcd.endpoint();
-    subject(case, [&endpoint, &endpoint, &endpoint], Some(etcd), garbage).await
+    subject(case, [&endpoint, &endpoint, &endpoint], Some(etcd), form).await
 }
 
 /// The cluster is every case's: none kills it. The suite's lock asks a member that does not lead.
@@ -114,7 +127,7 @@ async fn of_three(
     let [leads, follows, follows_too] = &endpoints[..] else {
         return Err(format!("three members: {endpoints:?}"));
     };
-    subject(case, [follows, leads, follows_too], None, Garbage::Lies).await
+    subject(case, [follows, leads, follows_too], None, Form::Usual).await
 }
 
 /// The member that the lock asks, its peer's, and that of the side doors.
@@ -122,12 +135,12 @@ async fn subject(
     case: &str,
     members: [&String; 3],
     etcd: Option<Etcd>,
-    garbage: Garbage,
+    form: Form,
 ) -> Result<Subject, String> {
     let [member, peers, doors] = members;
     let proxy = Proxy::before(member).map_err(|error| error.to_string())?;
-    let subject = Subject::new(lock(proxy.endpoint(), case, garbage).await?)
-        .with_peer(lock(peers.clone(), case, garbage).await?);
+    let subject = Subject::new(lock(proxy.endpoint(), case, form).await?)
+        .with_peer(lock(peers.clone(), case, form).await?);
     let door = SideDoor::open(doors, case)
         .await
         .map_err(|error| error.to_string())?;
@@ -139,16 +152,20 @@ async fn subject(
     }))
 }
 
-async fn lock(endpoint: String, case: &str, garbage: Garbage) -> Result<EtcdLock, String> {
+async fn lock(endpoint: String, case: &str, form: Form) -> Result<EtcdLock, String> {
     let connection = EtcdConnection::connect([endpoint])
         .await
         .map_err(|error| error.to_string())?;
+    let connection = match form {
+        Form::SharesItsWatch => connection.with_shared_watch(),
+        Form::Usual | Form::GarbageIsCollected => connection,
+    };
     let lock = connection.lock(case).map_err(|error| error.to_string())?;
-    match garbage {
-        Garbage::Lies => Ok(lock),
-        Garbage::IsCollected => lock
+    match form {
+        Form::GarbageIsCollected => lock
             .garbage_collect_after(Duration::from_secs(3_600))
             .map_err(|error| error.to_string()),
+        Form::Usual | Form::SharesItsWatch => Ok(lock),
     }
 }
 

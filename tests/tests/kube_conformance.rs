@@ -1,4 +1,4 @@
-//! The locks on a real kube-apiserver run the whole suite, on each kind of object.
+//! The locks on a real kube-apiserver run the whole suite, on each kind of object, and with a watch that locks share.
 //!
 //! A lock goes through a proxy, which disturbs what the suite asks it to; its peer and the side doors go around it.
 
@@ -11,27 +11,44 @@ use leaderelection_tests::faults::{Proxy, Way};
 use leaderelection_tests::kube_door::{Kind, KubeDoor, connect_through};
 use leaderelection_tests::servers::KubeApiserver;
 
-suite!(kube_endpoints, OneNamespacePerCase(Kind::Endpoints));
-suite!(kube_config_maps, OneNamespacePerCase(Kind::ConfigMap));
-suite!(kube_leases, OneNamespacePerCase(Kind::Lease));
+suite!(kube_endpoints, OneNamespacePerCase(Kind::Endpoints, Watch::Own));
+suite!(kube_config_maps, OneNamespacePerCase(Kind::ConfigMap, Watch::Own));
+suite!(kube_leases, OneNamespacePerCase(Kind::Lease, Watch::Own));
+suite!(
+    kube_shared_watch,
+    OneNamespacePerCase(Kind::Endpoints, Watch::Shared)
+);
 
 const NAME: &str = "leader";
 
-struct OneNamespacePerCase(Kind);
+struct OneNamespacePerCase(Kind, Watch);
+
+/// Whether a lock's watch is its own, or that of all locks in the namespace.
+#[derive(Clone, Copy)]
+enum Watch {
+    Own,
+    Shared,
+}
 
 #[async_trait]
 impl Fixture for OneNamespacePerCase {
     async fn fresh(&self, case: &'static str) -> Result<Subject, String> {
-        fresh(self.0, case).await.map_err(|error| error.to_string())
+        fresh(self.0, self.1, case)
+            .await
+            .map_err(|error| error.to_string())
     }
 }
 
-async fn fresh(kind: Kind, case: &'static str) -> Result<Subject, Box<dyn std::error::Error>> {
+async fn fresh(kind: Kind, watch: Watch, case: &'static str) -> Result<Subject, Box<dyn std::error::Error>> {
     let server = KubeApiserver::shared()?;
     let namespace = server.namespace(case)?;
     let proxy = Proxy::before(server.url().trim_start_matches("https://"))?;
     let disturbed = connect_through(&server.kubeconfig(), &proxy.endpoint()).await?;
     let direct = KubeConnection::from_kubeconfig(server.kubeconfig()).await?;
+    let (disturbed, direct) = match watch {
+        Watch::Own => (disturbed, direct),
+        Watch::Shared => (disturbed.with_shared_watches(), direct.with_shared_watches()),
+    };
     let door = KubeConnection::from_kubeconfig(server.kubeconfig()).await?;
     let lock: LockRef = format!("{}:{namespace}/{NAME}", kind.plural()).parse()?;
     Ok(Subject::new(disturbed.lock(&lock))

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use etcd_client::{Client, ConnectOptions};
+use leaderelection::SharedWatch;
 
 use crate::lock::EtcdLock;
 use crate::login::{Credentials, Password};
@@ -13,7 +14,7 @@ use crate::members::{Member, Members};
 use crate::setup::SetupError;
 #[cfg(feature = "tls")]
 use crate::tls::EtcdTls;
-use crate::url;
+use crate::{url, watch};
 
 /// A connection to the members of one etcd cluster. Cheap to clone; any number of locks share it.
 ///
@@ -26,6 +27,8 @@ pub struct EtcdConnection {
     members: Arc<Members>,
     /// Before the key of every lock.
     prefix: Vec<u8>,
+    /// The watch of its locks, if they share one.
+    shared: Option<SharedWatch<Vec<u8>>>,
 }
 
 /// Sets up an [`EtcdConnection`]. Made by [`EtcdConnection::builder`].
@@ -75,6 +78,7 @@ impl EtcdConnection {
         Self {
             members: Arc::new(Members::new(vec![Member::new(None, client)], false)),
             prefix: Vec::new(),
+            shared: None,
         }
     }
 
@@ -97,6 +101,33 @@ impl EtcdConnection {
         Self {
             members: Arc::clone(&self.members),
             prefix: [&self.prefix, prefix.as_ref()].concat(),
+            shared: self.shared.clone(),
+        }
+    }
+
+    /// The same connection, whose locks share one watch: of all keys that begin with its [prefix](Self::with_key_prefix). So etcd
+    /// serves one watch to a process however many elections it takes part in, and an election that begins opens none.
+    ///
+    /// It shows the process every election below the prefix, its own and those that it has no part in: give each set of elections
+    /// that a process takes part in a prefix. When it breaks, it breaks for all of its locks, and is opened once for all of them.
+    /// With users, the process needs to read the whole prefix.
+    ///
+    /// ```
+    /// use leaderelection_etcd::EtcdConnection;
+    ///
+    /// # async fn example() -> Result<(), leaderelection_etcd::SetupError> {
+    /// let etcd = EtcdConnection::connect(["127.0.0.1:2379"]).await?;
+    /// let shards = etcd.with_key_prefix("shards/").with_shared_watch();
+    /// let locks: Result<Vec<_>, _> = (0..1_000).map(|shard| shards.lock(shard.to_string())).collect();
+    /// # locks.map(|_| ())
+    /// # }
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(example()).unwrap();
+    /// ```
+    #[must_use]
+    pub fn with_shared_watch(&self) -> Self {
+        Self {
+            shared: Some(watch::shared(&self.members, &self.prefix)),
+            ..self.clone()
         }
     }
 
@@ -112,7 +143,11 @@ impl EtcdConnection {
         if key.is_empty() {
             return Err(SetupError::EmptyKey);
         }
-        EtcdLock::on(Arc::clone(&self.members), [&self.prefix, key].concat())
+        EtcdLock::on(
+            Arc::clone(&self.members),
+            [&self.prefix, key].concat(),
+            self.shared.clone(),
+        )
     }
 
     /// The endpoints, each `HOST:PORT`; none where you brought the client, which does not tell them.
@@ -220,6 +255,7 @@ impl EtcdConnectionBuilder {
         Ok(EtcdConnection {
             members: Arc::new(Members::new(members, tls.is_some())),
             prefix: Vec::new(),
+            shared: None,
         })
     }
 

@@ -10,7 +10,7 @@ use etcd_client::{
 };
 use leaderelection::{
     Capabilities, Expected, LeaderElectionRecord, LockError, Observation, ObservationStream, ResourceLock,
-    Swap, Version,
+    SharedWatch, Swap, Version,
 };
 
 use crate::connection::EtcdConnection;
@@ -23,7 +23,8 @@ use crate::{fence, garbage, url, watch};
 
 /// A [`ResourceLock`] on one key of etcd. Cheap to clone.
 ///
-/// Every call is one request, but the opening of a watch, which reads first, and what
+/// Every call is one request, but the opening of a watch, which reads first unless it is
+/// [shared](EtcdConnection::with_shared_watch), and what
 /// [`garbage_collect_after`](Self::garbage_collect_after) asks of its lease beside a swap. Nothing is retried, and there is no
 /// timeout but that of the TCP connection: the elector has its own. A call that fails is followed by one to another member, if
 /// the [`EtcdConnection`] has several.
@@ -33,6 +34,7 @@ pub struct EtcdLock {
     key: Vec<u8>,
     term_key: Vec<u8>,
     name: Arc<str>,
+    shared: Option<SharedWatch<Vec<u8>>>,
     garbage: Option<Arc<Garbage>>,
 }
 
@@ -54,7 +56,11 @@ impl EtcdLock {
         url.connection().connect().await?.lock(url.key())
     }
 
-    pub(crate) fn on(members: Arc<Members>, key: Vec<u8>) -> Result<Self, SetupError> {
+    pub(crate) fn on(
+        members: Arc<Members>,
+        key: Vec<u8>,
+        shared: Option<SharedWatch<Vec<u8>>>,
+    ) -> Result<Self, SetupError> {
         if key.ends_with(fence::SUFFIX) {
             return Err(SetupError::ReservedKey(
                 String::from_utf8_lossy(&key).into_owned(),
@@ -67,6 +73,7 @@ impl EtcdLock {
             key,
             term_key,
             name,
+            shared,
             garbage: None,
         })
     }
@@ -115,21 +122,8 @@ impl EtcdLock {
         &self.members
     }
 
-    /// Picks the member to ask, and says what is asked of whom in case it fails.
-    pub(crate) fn turn(&self, asked: Asked) -> Result<(Turn<'_>, Call<'_>), LockError> {
-        let mut call = Call {
-            asked,
-            lock: &self.name,
-            endpoint: None,
-            hint: None,
-        };
-        // There is always a member: the constructors see to it.
-        let Some(turn) = self.members.next() else {
-            return Err(call.nonsense("there is no member to ask"));
-        };
-        call.endpoint = turn.endpoint();
-        call.hint = turn.hint();
-        Ok((turn, call))
+    fn turn(&self, asked: Asked) -> Result<(Turn<'_>, Call<'_>), LockError> {
+        turn(&self.members, &self.name, asked)
     }
 
     /// Reads the key, with the revision at which that was its state.
@@ -209,7 +203,11 @@ impl ResourceLock for EtcdLock {
     }
 
     async fn watch(&self) -> Result<Option<ObservationStream>, LockError> {
-        watch::open(self).await.map(Some)
+        let followed = match &self.shared {
+            Some(shared) => shared.follow(self.key.clone()).await,
+            None => watch::open(self).await,
+        };
+        followed.map(Some)
     }
 
     fn describe(&self) -> String {
@@ -228,6 +226,27 @@ impl fmt::Debug for EtcdLock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("EtcdLock").field(&self.name).finish()
     }
+}
+
+/// Picks the member to ask, and says what is asked of whom in case it fails.
+pub(crate) fn turn<'a>(
+    members: &'a Members,
+    lock: &'a str,
+    asked: Asked,
+) -> Result<(Turn<'a>, Call<'a>), LockError> {
+    let mut call = Call {
+        asked,
+        lock,
+        endpoint: None,
+        hint: None,
+    };
+    // There is always a member: the constructors see to it.
+    let Some(turn) = members.next() else {
+        return Err(call.nonsense("there is no member to ask"));
+    };
+    call.endpoint = turn.endpoint();
+    call.hint = turn.hint();
+    Ok((turn, call))
 }
 
 /// A revision that no key ever has.

@@ -1,4 +1,4 @@
-//! The watch: one stream of etcd, from the revision after a read.
+//! The watch: one stream of etcd, of one key from the revision after a read, or of all below a prefix for the locks that share it.
 //!
 //! It is never opened anew in here. Whatever ends it (the server, a broken connection, a revision compacted away before the
 //! watch came to it) ends the stream with an error, so that nothing can have been missed unnoticed; who opens the next one
@@ -9,22 +9,53 @@ use std::sync::Arc;
 
 use etcd_client::{EventType, WatchOptions, WatchResponse, WatchStream};
 use futures_util::{StreamExt, stream};
-use leaderelection::{LockError, Observation, ObservationStream, ResourceLock};
+use leaderelection::{KeyedStream, LockError, Observation, ObservationStream, ResourceLock, SharedWatch};
 
 use crate::failure::{Asked, Call, worth_another_member};
-use crate::lock::{EtcdLock, present, version};
+use crate::lock::{EtcdLock, present, turn, version};
 use crate::members::Members;
+use crate::url;
 
-/// Opens a watch: it begins with the current state, and shows every later one.
+/// Opens a watch of one key: it begins with the current state, and shows every later one.
 pub(crate) async fn open(lock: &EtcdLock) -> Result<ObservationStream, LockError> {
     let (revision, now) = lock.read().await?;
-    let (turn, call) = lock.turn(Asked::Watch)?;
+    let options = WatchOptions::new().with_start_revision(revision.saturating_add(1));
+    let later = follow(lock.members(), &lock.describe(), lock.key(), options).await?;
+    let later = later.map(|item| item.map(|(_, observation)| observation));
+    Ok(stream::iter([Ok(now)]).chain(later).boxed())
+}
+
+/// A watch of all keys below a prefix, for as many locks as there are.
+pub(crate) fn shared(members: &Arc<Members>, prefix: &[u8]) -> SharedWatch<Vec<u8>> {
+    let members = Arc::clone(members);
+    let prefix: Arc<[u8]> = prefix.into();
+    SharedWatch::new(move || {
+        let (members, prefix) = (Arc::clone(&members), Arc::clone(&prefix));
+        async move {
+            let all = url::describe(
+                members.tls(),
+                members.endpoints(),
+                &[&prefix, "*".as_bytes()].concat(),
+            );
+            // From now on: who follows it reads when it is open.
+            follow(&members, &all, &prefix, WatchOptions::new().with_prefix()).await
+        }
+    })
+}
+
+/// Opens a stream. When it is there, the server has accepted it.
+async fn follow(
+    members: &Arc<Members>,
+    lock: &str,
+    key: &[u8],
+    options: WatchOptions,
+) -> Result<KeyedStream<Vec<u8>>, LockError> {
+    let (turn, call) = turn(members, lock, Asked::Watch)?;
     let ask = || async {
-        let options = WatchOptions::new().with_start_revision(revision.saturating_add(1));
         let mut stream = turn
             .client()
             .watch_client()
-            .watch(lock.key(), Some(options))
+            .watch(key, Some(options.clone()))
             .await
             .map_err(|error| call.failed(error))?;
         let mut shown = VecDeque::new();
@@ -38,23 +69,25 @@ pub(crate) async fn open(lock: &EtcdLock) -> Result<ObservationStream, LockError
     let opened = turn.call(&call, ask).await;
     let index = turn.index();
     turn.settle(&opened);
-    let (stream, mut shown) = opened?;
-    shown.push_front(now);
+    let (stream, shown) = opened?;
     let follower = Follower {
         shown,
         stream,
-        members: Arc::clone(lock.members()),
+        members: Arc::clone(members),
         index,
-        lock: lock.describe(),
+        lock: lock.to_owned(),
         endpoint: call.endpoint.map(str::to_owned),
     };
     Ok(stream::unfold(Some(follower), |follower| async { follower?.next().await }).boxed())
 }
 
+/// A key, and what is seen of it.
+type Shown = (Vec<u8>, Observation);
+
 /// An open watch. Dropping it ends the stream on the server too.
 struct Follower {
     /// Received, and not yet yielded.
-    shown: VecDeque<Observation>,
+    shown: VecDeque<Shown>,
     stream: WatchStream,
     members: Arc<Members>,
     /// The member that serves it.
@@ -65,10 +98,10 @@ struct Follower {
 
 impl Follower {
     /// The next item, and the follower unless that was the last.
-    async fn next(mut self) -> Option<(Result<Observation, LockError>, Option<Self>)> {
+    async fn next(mut self) -> Option<(Result<Shown, LockError>, Option<Self>)> {
         loop {
-            if let Some(observation) = self.shown.pop_front() {
-                return Some((Ok(observation), Some(self)));
+            if let Some(shown) = self.shown.pop_front() {
+                return Some((Ok(shown), Some(self)));
             }
             let call = Call {
                 asked: Asked::Watch,
@@ -95,7 +128,7 @@ impl Follower {
 /// stream has ended.
 async fn receive(
     stream: &mut WatchStream,
-    shown: &mut VecDeque<Observation>,
+    shown: &mut VecDeque<Shown>,
     call: &Call<'_>,
 ) -> Result<Option<bool>, LockError> {
     let Some(message) = stream.message().await.map_err(|error| call.failed(error))? else {
@@ -107,12 +140,13 @@ async fn receive(
     // None in the message that the watch was created, and in a note of progress, which tells nothing about the key.
     for event in message.events() {
         let pair = event.kv().ok_or_else(|| call.nonsense("an event has no key"))?;
-        shown.push_back(match event.event_type() {
+        let observation = match event.event_type() {
             EventType::Put => present(pair),
             EventType::Delete => Observation::Absent {
                 as_of: Some(version(pair.mod_revision())),
             },
-        });
+        };
+        shown.push_back((pair.key().to_vec(), observation));
     }
     Ok(Some(message.created()))
 }

@@ -5,21 +5,23 @@ use std::path::Path;
 use std::sync::Arc;
 
 use kube::{Client, Config};
-use leaderelection::ResourceLock;
+use leaderelection::{ResourceLock, SharedWatch};
 
 use crate::config::{self, Source};
 use crate::config_map::ConfigMapLock;
 use crate::endpoints::EndpointsLock;
 use crate::lease::LeaseLock;
 use crate::lock_ref::{Kind, LockRef};
+use crate::object::Place;
 use crate::renewal;
 use crate::setup::SetupError;
+use crate::watch::SharedWatches;
 
 /// A connection to the apiserver of one cluster. Cheap to clone; any number of locks share it.
 ///
 /// It is lazy: nothing is sent until a lock is used, and an apiserver that is down is an error of that call, not of the
 /// connection. A lost connection is made anew by the next call. Every open watch keeps a TCP connection of its own, since
-/// kube speaks HTTP/1.1; calls share a few others.
+/// kube speaks HTTP/1.1, unless locks [share](Self::with_shared_watches) them; calls share a few others.
 ///
 /// Where the apiserver no longer knows who calls (401), the credentials are fetched anew: the kubeconfig or the service account
 /// is read again, its plugin runs again, and the next call has what they give. The call that was refused is not repeated. Of a
@@ -33,6 +35,8 @@ use crate::setup::SetupError;
 #[derive(Clone)]
 pub struct KubeConnection {
     inner: Arc<Inner>,
+    /// The watches of its locks, if they share them.
+    shared: Option<Arc<SharedWatches>>,
 }
 
 struct Inner {
@@ -88,6 +92,21 @@ impl KubeConnection {
     /// When this is no pod, or it has no service account; not when the apiserver is down.
     pub async fn in_cluster() -> Result<Self, SetupError> {
         Self::of(Source::Pod).await
+    }
+
+    /// The same connection, whose locks share their watches: one for all of a kind in a namespace. So a process keeps one connection
+    /// for watching and the apiserver serves one watch however many elections the process takes part in, where each lock has a watch
+    /// and a TCP connection of its own otherwise.
+    ///
+    /// It shows the process every object of the kind in the namespace, of ConfigMaps and Endpoints the metadata alone: worth it where a
+    /// process takes part in many of the elections there. When it breaks, it breaks for all of its locks, and is opened once for all of
+    /// them. It needs the permission to `watch` the kind in the namespace, not a name alone; where that is missing, elections poll.
+    #[must_use]
+    pub fn with_shared_watches(&self) -> Self {
+        Self {
+            shared: Some(Arc::default()),
+            ..self.clone()
+        }
     }
 
     /// The lock on the Lease of that name, which need not exist.
@@ -154,6 +173,18 @@ impl KubeConnection {
         self.inner.server.as_deref()
     }
 
+    pub(crate) fn shared_watch(&self, place: &Place) -> Option<SharedWatch<String>> {
+        self.shared.as_ref().map(|shared| shared.of(place))
+    }
+
+    /// The same connection without what hangs on it.
+    pub(crate) fn bare(&self) -> Self {
+        Self {
+            shared: None,
+            ..self.clone()
+        }
+    }
+
     async fn of(source: Source) -> Result<Self, SetupError> {
         let (client, cluster) = renewal::client(source).await?;
         Ok(Self::with(client, Some(config::server(&cluster))))
@@ -162,6 +193,7 @@ impl KubeConnection {
     fn with(client: Client, server: Option<String>) -> Self {
         Self {
             inner: Arc::new(Inner { client, server }),
+            shared: None,
         }
     }
 }

@@ -74,7 +74,7 @@ macro_rules! lock_type {
                 reference: $crate::LockRef,
             ) -> Self {
                 Self {
-                    object: $crate::object::ObjectLock::new(connection, reference),
+                    object: $crate::object::ObjectLock::new(&connection, reference),
                 }
             }
 

@@ -3,7 +3,7 @@
 use http::{Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Limited};
 use kube::client::Body;
-use leaderelection::{Expected, LeaderElectionRecord, LockError, Observation, Swap, Version};
+use leaderelection::{Expected, LeaderElectionRecord, LockError, Observation, SharedWatch, Swap, Version};
 use serde_json::{Map, Value};
 
 use crate::connection::KubeConnection;
@@ -55,33 +55,94 @@ pub(crate) struct Draft {
     pub(crate) fields: Map<String, Value>,
 }
 
+/// All objects of a kind in a namespace.
+#[derive(Clone)]
+pub(crate) struct Place {
+    connection: KubeConnection,
+    pub(crate) kind: Kind,
+    pub(crate) namespace: String,
+}
+
+impl Place {
+    pub(crate) fn resource(&self) -> &'static Resource {
+        resource(self.kind)
+    }
+
+    /// Resource, namespace and name, for errors.
+    pub(crate) fn object(&self, name: &str) -> String {
+        format!("{} {}/{name}", self.resource().plural, self.namespace)
+    }
+
+    pub(crate) fn call<'a>(&'a self, verb: Verb, object: &'a str) -> Call<'a> {
+        Call {
+            verb,
+            object,
+            server: self.connection.server(),
+        }
+    }
+
+    /// Its path. Names were checked: they need no escaping.
+    pub(crate) fn collection(&self) -> String {
+        let Resource { api, plural, .. } = self.resource();
+        format!("{api}/namespaces/{}/{plural}", self.namespace)
+    }
+
+    /// One request, sent once.
+    pub(crate) async fn send(
+        &self,
+        call: &Call<'_>,
+        request: http::request::Builder,
+        body: Vec<u8>,
+    ) -> Result<Response<Body>, LockError> {
+        let body = once::body(body).await.map_err(|error| call.broken(error))?;
+        let request = request
+            .header(header::ACCEPT, self.resource().accept)
+            .body(body)
+            .map_err(|error| call.broken(error))?;
+        self.connection
+            .client()
+            .send(request)
+            .await
+            .map_err(|error| call.broken(error))
+    }
+}
+
 /// One object as a lock.
 #[derive(Clone)]
 pub(crate) struct ObjectLock {
-    connection: KubeConnection,
+    place: Place,
     resource: &'static Resource,
     reference: LockRef,
+    shared_watch: Option<SharedWatch<String>>,
     creation: Creation,
     /// Resource, namespace and name, for errors.
     object: String,
 }
 
 impl ObjectLock {
-    pub(crate) fn new(connection: KubeConnection, reference: LockRef) -> Self {
-        let resource = resource(reference.kind());
-        let object = format!(
-            "{} {}/{}",
-            resource.plural,
-            reference.namespace(),
-            reference.name()
-        );
+    pub(crate) fn new(connection: &KubeConnection, reference: LockRef) -> Self {
+        let place = Place {
+            // Shared watches outlive the locks that take part in them, and must not keep themselves alive.
+            connection: connection.bare(),
+            kind: reference.kind(),
+            namespace: reference.namespace().to_owned(),
+        };
         Self {
-            connection,
-            resource,
+            resource: place.resource(),
+            object: place.object(reference.name()),
+            shared_watch: connection.shared_watch(&place),
+            place,
             reference,
             creation: Creation::default(),
-            object,
         }
+    }
+
+    pub(crate) fn place(&self) -> &Place {
+        &self.place
+    }
+
+    pub(crate) fn shared_watch(&self) -> Option<&SharedWatch<String>> {
+        self.shared_watch.as_ref()
     }
 
     /// What else is written, which a lock's user chooses before the first call.
@@ -144,7 +205,7 @@ impl ObjectLock {
             .fields
             .extend(kind.map(|(field, value)| (field.to_owned(), value.into())));
         let body = Some(("application/json", &draft));
-        let path = self.creation.path(&self.collection());
+        let path = self.creation.path(&self.place.collection());
         let answer = self.ask(call, Method::POST, &path, body).await?;
         if self.conflicts(&answer, "AlreadyExists") {
             return Ok(Swap::Conflict(None));
@@ -189,15 +250,9 @@ impl ObjectLock {
     }
 
     /// What a JSON object says of the lock, or what is wrong with it.
-    pub(crate) fn observe(&self, json: &[u8]) -> Result<Observation, String> {
+    fn observe(&self, json: &[u8]) -> Result<Observation, String> {
         let object = Object::parse(json, self.reference.name())?;
         Ok((self.resource.read)(&object, object.version()?))
-    }
-
-    /// As of which version an object in a watch was deleted.
-    pub(crate) fn deleted(&self, json: &[u8]) -> Result<Observation, String> {
-        let version = Object::parse(json, self.reference.name())?.version()?;
-        Ok(Observation::Absent { as_of: Some(version) })
     }
 
     fn conflicts(&self, answer: &Answer, reason: &str) -> bool {
@@ -229,45 +284,16 @@ impl ObjectLock {
             request = request.header(header::CONTENT_TYPE, content_type);
             bytes = draft.to_json();
         }
-        let response = self.send(call, request, bytes).await?;
+        let response = self.place.send(call, request, bytes).await?;
         collect(call, response).await
     }
 
-    /// One request, sent once.
-    pub(crate) async fn send(
-        &self,
-        call: &Call<'_>,
-        request: http::request::Builder,
-        body: Vec<u8>,
-    ) -> Result<Response<Body>, LockError> {
-        let body = once::body(body).await.map_err(|error| call.broken(error))?;
-        let request = request
-            .header(header::ACCEPT, self.resource.accept)
-            .body(body)
-            .map_err(|error| call.broken(error))?;
-        self.connection
-            .client()
-            .send(request)
-            .await
-            .map_err(|error| call.broken(error))
-    }
-
-    pub(crate) fn call(&self, verb: Verb) -> Call<'_> {
-        Call {
-            verb,
-            object: &self.object,
-            server: self.connection.server(),
-        }
-    }
-
-    /// The path of all objects of the kind in the namespace. Names were checked: they need no escaping.
-    pub(crate) fn collection(&self) -> String {
-        let Resource { api, plural, .. } = self.resource;
-        format!("{api}/namespaces/{}/{plural}", self.reference.namespace())
+    fn call(&self, verb: Verb) -> Call<'_> {
+        self.place.call(verb, &self.object)
     }
 
     fn item(&self) -> String {
-        format!("{}/{}", self.collection(), self.reference.name())
+        format!("{}/{}", self.place.collection(), self.reference.name())
     }
 }
 

@@ -1,52 +1,65 @@
-//! The watch: one stream of the apiserver, of the metadata of one name.
+//! The watch: one stream of the apiserver, of one name, or of all objects of a kind in a namespace for the locks that share it.
 //!
-//! It starts from no version: the apiserver begins with an event for the object as it is, if there is one, and goes on from
-//! there. A watch from a version that was read would fail for ever after a restart of the apiserver until the object changes
-//! (410, since its cache begins later), and one from a version that does not exist yet would miss changes in silence.
+//! It starts from no version: the apiserver begins with an event for each object as it is, and goes on from there. A watch from
+//! a version that was read would fail for ever after a restart of the apiserver until the object changes (410, since its cache
+//! begins later), and one from a version that does not exist yet would miss changes in silence.
 //!
 //! It is never opened anew in here. Whatever ends it ends the stream, with an error unless the apiserver closed it in good
-//! order, so that nothing can have been missed unnoticed: who opens the next one is shown the state again.
+//! order, so that nothing can have been missed unnoticed: who opens the next one is shown the state again, or reads it.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::{StreamExt, stream};
 use http::{Request, StatusCode, header};
 use http_body_util::BodyExt;
 use kube::client::Body;
-use leaderelection::{LockError, Observation, ObservationStream};
+use leaderelection::{KeyedStream, LockError, Observation, ObservationStream, SharedWatch};
 
 use crate::failure::{Call, Verb};
-use crate::object::{LARGEST_ANSWER, ObjectLock, collect};
+use crate::lock_ref::Kind;
+use crate::object::{LARGEST_ANSWER, ObjectLock, Place, collect};
 use crate::status::{Answer, Status};
-use crate::wire::Event;
+use crate::wire::{Event, Object};
 
-/// Opens a watch.
+/// Opens a watch, or takes part in the one that the locks of the connection share.
 pub(crate) async fn open(lock: &ObjectLock) -> Result<ObservationStream, LockError> {
-    let call = lock.call(Verb::Watch);
-    // Of all watches RBAC allows one name only by this selector. No timeoutSeconds: the apiserver's own is half an hour or
-    // longer. No bookmarks: they are for those who come back with a version.
-    let path = format!(
-        "{}?watch=true&fieldSelector=metadata.name%3D{}",
-        lock.collection(),
-        lock.reference().name()
-    );
-    let request = Request::get(path)
-        // Kubernetes 1.37 compresses watches event by event, of which kube's decompression reads the first alone.
-        .header(header::ACCEPT_ENCODING, "identity");
-    let response = lock.send(&call, request, Vec::new()).await?;
-    if response.status() != StatusCode::OK {
-        return Err(call.refused(&collect(&call, response).await?));
+    let name = lock.reference().name();
+    if let Some(shared) = lock.shared_watch() {
+        return shared.follow(name.to_owned()).await;
     }
-    let follower = Follower {
-        lock: lock.clone(),
-        body: response.into_body(),
-        received: Vec::new(),
-        searched: 0,
-    };
-    Ok(stream::unfold(Some(follower), |follower| async { follower?.next().await }).boxed())
+    let follower = Follower::begin(lock.place().clone(), Some(name.to_owned())).await?;
+    Ok(follower
+        .map(|item| item.map(|(_, observation)| observation))
+        .boxed())
+}
+
+/// The watches that the locks of a connection share: one for each kind and namespace.
+#[derive(Default)]
+pub(crate) struct SharedWatches(Mutex<BTreeMap<(Kind, String), SharedWatch<String>>>);
+
+impl SharedWatches {
+    pub(crate) fn of(&self, place: &Place) -> SharedWatch<String> {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let shared = all.entry((place.kind, place.namespace.clone()));
+        let new = || {
+            let place = Arc::new(place.clone());
+            SharedWatch::new(move || {
+                let place = Arc::clone(&place);
+                async move { Follower::begin(Place::clone(&place), None).await }
+            })
+        };
+        shared.or_insert_with(new).clone()
+    }
 }
 
 /// An open watch. Dropping it closes its connection.
 struct Follower {
-    lock: ObjectLock,
+    place: Place,
+    /// The one object that is watched.
+    name: Option<String>,
+    /// The same in words.
+    object: String,
     body: Body,
     /// What has come and is not yet a whole line.
     received: Vec<u8>,
@@ -54,34 +67,68 @@ struct Follower {
     searched: usize,
 }
 
+/// The name of an object, and what is seen of it.
+type Shown = (String, Observation);
+
 impl Follower {
+    async fn begin(place: Place, name: Option<String>) -> Result<KeyedStream<String>, LockError> {
+        let object = place.object(name.as_deref().unwrap_or("*"));
+        let call = place.call(Verb::Watch, &object);
+        let path = format!("{}?watch=true", place.collection());
+        // Of all watches RBAC allows one name only by this selector. No timeoutSeconds: the apiserver's own is half an hour or
+        // longer. No bookmarks: they are for those who come back with a version.
+        let path = match &name {
+            Some(name) => format!("{path}&fieldSelector=metadata.name%3D{name}"),
+            None => path,
+        };
+        let request = Request::get(path)
+            // Kubernetes 1.37 compresses watches event by event, of which kube's decompression reads the first alone.
+            .header(header::ACCEPT_ENCODING, "identity");
+        let response = place.send(&call, request, Vec::new()).await?;
+        if response.status() != StatusCode::OK {
+            return Err(call.refused(&collect(&call, response).await?));
+        }
+        let follower = Self {
+            place,
+            name,
+            object,
+            body: response.into_body(),
+            received: Vec::new(),
+            searched: 0,
+        };
+        Ok(stream::unfold(Some(follower), |follower| async { follower?.next().await }).boxed())
+    }
+
+    fn call(&self) -> Call<'_> {
+        self.place.call(Verb::Watch, &self.object)
+    }
+
     /// The next item, and the follower unless that was the last.
-    async fn next(mut self) -> Option<(Result<Observation, LockError>, Option<Self>)> {
+    async fn next(mut self) -> Option<(Result<Shown, LockError>, Option<Self>)> {
         match self.follow().await {
-            Ok(Some(observation)) => Some((Ok(observation), Some(self))),
+            Ok(Some(shown)) => Some((Ok(shown), Some(self))),
             Ok(None) => None,
             Err(error) => Some((Err(error), None)),
         }
     }
 
-    async fn follow(&mut self) -> Result<Option<Observation>, LockError> {
+    async fn follow(&mut self) -> Result<Option<Shown>, LockError> {
         loop {
             while let Some(line) = self.line() {
-                if let Some(observation) = self.shown(&line)? {
-                    return Ok(Some(observation));
+                if let Some(shown) = self.shown(&line)? {
+                    return Ok(Some(shown));
                 }
             }
-            let call = self.lock.call(Verb::Watch);
             match self.body.frame().await {
                 Some(Ok(frame)) => {
                     self.received.extend(frame.data_ref().into_iter().flatten());
                 }
-                Some(Err(error)) => return Err(call.broken(error)),
+                Some(Err(error)) => return Err(self.call().broken(error)),
                 None if self.received.is_empty() => return Ok(None),
-                None => return Err(call.nonsense("it ended in the middle of an event")),
+                None => return Err(self.call().nonsense("it ended in the middle of an event")),
             }
             if self.received.len() > LARGEST_ANSWER {
-                return Err(call.nonsense("an event without end"));
+                return Err(self.call().nonsense("an event without end"));
             }
         }
     }
@@ -98,23 +145,39 @@ impl Follower {
         Some(std::mem::replace(&mut self.received, rest))
     }
 
-    /// What an event shows of the lock. `None`: nothing.
-    fn shown(&self, line: &[u8]) -> Result<Option<Observation>, LockError> {
-        let call = self.lock.call(Verb::Watch);
+    /// What an event shows, and of which object. `None`: nothing.
+    fn shown(&self, line: &[u8]) -> Result<Option<Shown>, LockError> {
+        let call = self.call();
         if line.iter().all(u8::is_ascii_whitespace) {
             return Ok(None);
         }
         let event: Event<'_> =
             serde_json::from_slice(line).map_err(|error| call.nonsense(&format!("no event: {error}")))?;
-        let object = event.object.get().as_bytes();
-        let observation = match &*event.kind {
-            "ADDED" | "MODIFIED" => self.lock.observe(object),
-            "DELETED" => self.lock.deleted(object),
+        let json = event.object.get().as_bytes();
+        let deleted = match &*event.kind {
+            "ADDED" | "MODIFIED" => false,
+            "DELETED" => true,
             "BOOKMARK" => return Ok(None),
-            "ERROR" => return Err(ended(&call, object)),
-            other => Err(format!("an event of type {other:?}")),
+            "ERROR" => return Err(ended(&call, json)),
+            other => return Err(call.nonsense(&format!("an event of type {other:?}"))),
         };
-        observation.map(Some).map_err(|problem| call.nonsense(&problem))
+        let shown = self.observation(json, deleted);
+        shown.map(Some).map_err(|problem| call.nonsense(&problem))
+    }
+
+    fn observation(&self, json: &[u8], deleted: bool) -> Result<Shown, String> {
+        let object = match &self.name {
+            Some(name) => Object::parse(json, name)?,
+            None => Object::any(json)?,
+        };
+        let version = object.version()?;
+        let observation = if deleted {
+            // As of which version it was deleted.
+            Observation::Absent { as_of: Some(version) }
+        } else {
+            (self.place.resource().read)(&object, version)
+        };
+        Ok((object.name().to_owned(), observation))
     }
 }
 

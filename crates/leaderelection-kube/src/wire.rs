@@ -49,6 +49,10 @@ impl<'a> Object<'a> {
         serde_json::from_slice(json).map_err(|error| format!("the answer is no object: {error}"))
     }
 
+    pub(crate) fn name(&self) -> &str {
+        &self.metadata.name
+    }
+
     /// Its resourceVersion. Kubernetes calls it opaque, but it is a decimal number, and comparable since 1.35.
     pub(crate) fn version(&self) -> Result<Version, String> {
         let text = &*self.metadata.resource_version;

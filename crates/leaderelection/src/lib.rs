@@ -63,6 +63,7 @@
 //! | [`LeaderElectionConfiguration`] | the same and the lock's name in a configuration file, as Go's components have it |
 //! | [`LeaderElectionRecord`] | the record, as Go writes and reads it |
 //! | [`Move`] | a live election, moved from one lock to another |
+//! | [`SharedWatch`] | for authors of locks: one watch of a store for many elections |
 //! | [`Clock`] | the clocks of a candidate; [`PausedClock`] for tests |
 //!
 //! # What is guaranteed, and what is not
@@ -91,6 +92,7 @@ pub mod lock;
 mod moment;
 mod moving;
 mod record;
+mod shared_watch;
 mod timing;
 
 #[doc(inline)]
@@ -116,4 +118,5 @@ pub use lock::{
 pub use moment::{Moment, MonoTime};
 pub use moving::{Move, MoveError};
 pub use record::{LeaderElectionRecord, RecordError};
+pub use shared_watch::{KeyedStream, SharedWatch};
 pub use timing::{GoLeader, LeaseTiming, TimingError};

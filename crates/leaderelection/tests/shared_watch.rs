@@ -1,0 +1,209 @@
+//! One watch for many: opened once, its end told to all, closed when nobody is left.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "tests speak by failing"
+)]
+
+use std::sync::{Arc, Mutex};
+
+use futures_util::future::{join, join_all};
+use futures_util::{FutureExt, StreamExt, stream};
+use leaderelection::{
+    KeyedStream, LockError, LockErrorKind, Observation, ObservationStream, SharedWatch, Version,
+};
+use tokio::sync::{mpsc, oneshot};
+
+type Item = Result<(&'static str, Observation), LockError>;
+
+/// Whose watch is opened, and refused, when the test says so.
+#[derive(Clone, Default)]
+struct Store {
+    asked: Arc<Mutex<Vec<oneshot::Sender<Result<mpsc::UnboundedReceiver<Item>, LockError>>>>>,
+}
+
+impl Store {
+    fn watch(&self) -> SharedWatch<&'static str> {
+        let asked = Arc::clone(&self.asked);
+        SharedWatch::new(move || {
+            let (answer, answered) = oneshot::channel();
+            asked.lock().unwrap().push(answer);
+            async move {
+                let mut items = answered.await.unwrap()?;
+                let stream: KeyedStream<_> = stream::poll_fn(move |context| items.poll_recv(context)).boxed();
+                Ok(stream)
+            }
+        })
+    }
+
+    /// How often it was asked for a watch that nobody has answered.
+    fn asked(&self) -> usize {
+        self.asked.lock().unwrap().len()
+    }
+
+    fn opens(&self) -> mpsc::UnboundedSender<Item> {
+        let (items, received) = mpsc::unbounded_channel();
+        let answer = self.asked.lock().unwrap().pop().unwrap();
+        answer.send(Ok(received)).unwrap();
+        items
+    }
+
+    fn refuses(&self, error: LockError) {
+        let answer = self.asked.lock().unwrap().pop().unwrap();
+        answer.send(Err(error)).unwrap();
+    }
+}
+
+fn at(version: u64) -> Observation {
+    Observation::Absent {
+        as_of: Some(Version::new(version)),
+    }
+}
+
+/// Follows keys through a watch that is opened on the way.
+async fn follow<const N: usize>(
+    store: &Store,
+    watch: &SharedWatch<&'static str>,
+    keys: [&'static str; N],
+) -> (mpsc::UnboundedSender<Item>, Vec<ObservationStream>) {
+    let following = join_all(keys.map(|key| watch.follow(key)));
+    let mut following = std::pin::pin!(following);
+    assert!(following.as_mut().now_or_never().is_none());
+    assert_eq!(store.asked(), 1, "one watch for all");
+    let items = store.opens();
+    let followed = following.await.into_iter().map(Result::unwrap).collect();
+    assert_eq!(store.asked(), 0);
+    (items, followed)
+}
+
+async fn shown(stream: &mut ObservationStream) -> Observation {
+    stream.next().await.unwrap().unwrap()
+}
+
+#[tokio::test]
+async fn each_sees_its_own_key_and_the_store_one_watch() {
+    let (store, keys) = (Store::default(), ["a", "b", "a"]);
+    let watch = store.watch();
+    let (items, mut followed) = follow(&store, &watch, keys).await;
+    items.send(Ok(("b", at(1)))).unwrap();
+    items.send(Ok(("c", at(2)))).unwrap();
+    items.send(Ok(("a", at(3)))).unwrap();
+    assert_eq!(shown(&mut followed[0]).await, at(3));
+    assert_eq!(shown(&mut followed[1]).await, at(1));
+    assert_eq!(shown(&mut followed[2]).await, at(3));
+    let mut late = watch.follow("c").now_or_never().unwrap().unwrap();
+    assert_eq!(store.asked(), 0, "it is open already");
+    assert!(
+        late.next().now_or_never().is_none(),
+        "what was before is not shown"
+    );
+    items.send(Ok(("c", at(4)))).unwrap();
+    assert_eq!(shown(&mut late).await, at(4));
+}
+
+#[tokio::test]
+async fn the_newest_is_kept_for_who_has_not_looked() {
+    let store = Store::default();
+    let (items, mut followed) = follow(&store, &store.watch(), ["a"]).await;
+    for version in 1..=1_000 {
+        items.send(Ok(("a", at(version)))).unwrap();
+    }
+    let mut last = at(0);
+    while last != at(1_000) {
+        last = shown(&mut followed[0]).await;
+    }
+    assert!(followed[0].next().now_or_never().is_none());
+}
+
+#[tokio::test]
+async fn an_end_is_everybody_s_and_the_next_is_opened_once() {
+    let store = Store::default();
+    let watch = store.watch();
+    let (items, mut followed) = follow(&store, &watch, ["a", "b"]).await;
+    let error = LockError::new(LockErrorKind::Unavailable, "the member stopped");
+    items.send(Err(error)).unwrap();
+    for stream in &mut followed {
+        let error = stream.next().await.unwrap().unwrap_err();
+        assert_eq!(error.to_string(), "unavailable: the member stopped");
+        assert!(stream.next().await.is_none());
+    }
+    let (items, mut followed) = follow(&store, &watch, ["a", "b"]).await;
+    drop(items);
+    for stream in &mut followed {
+        assert!(stream.next().await.is_none(), "it ended in good order");
+    }
+}
+
+#[tokio::test]
+async fn who_waits_is_told_why_it_could_not_be_opened_and_the_next_tries_again() {
+    let store = Store::default();
+    let watch = store.watch();
+    let mut following = std::pin::pin!(join(watch.follow("a"), watch.follow("b")));
+    assert!(following.as_mut().now_or_never().is_none());
+    store.refuses(LockError::new(LockErrorKind::Denied, "not for you"));
+    let (a, b) = following.await;
+    for refused in [a, b] {
+        assert_eq!(refused.err().unwrap().kind(), LockErrorKind::Denied);
+    }
+    follow(&store, &watch, ["a", "b"]).await;
+}
+
+/// Whose patience is at its end takes nobody else with it.
+#[tokio::test]
+async fn when_who_opens_it_gives_up_another_one_does() {
+    let store = Store::default();
+    let watch = store.watch();
+    let mut first = Box::pin(watch.follow("a"));
+    assert!(first.as_mut().now_or_never().is_none());
+    let mut second = Box::pin(watch.follow("b"));
+    let mut third = Box::pin(watch.follow("c"));
+    assert!(second.as_mut().now_or_never().is_none() && third.as_mut().now_or_never().is_none());
+    assert_eq!(store.asked(), 1);
+    drop(first);
+    assert!(second.as_mut().now_or_never().is_none() && third.as_mut().now_or_never().is_none());
+    assert_eq!(store.asked(), 2, "one of the two opens another");
+    let items = store.opens();
+    let mut second = second.await.unwrap();
+    let _third = third.await.unwrap();
+    items.send(Ok(("b", at(1)))).unwrap();
+    assert_eq!(shown(&mut second).await, at(1));
+}
+
+#[tokio::test]
+async fn it_is_closed_when_the_last_has_gone_and_not_before() {
+    let store = Store::default();
+    let watch = store.watch();
+    let (items, mut followed) = follow(&store, &watch, ["a", "b", "b"]).await;
+    let (mut last, _) = (followed.pop().unwrap(), followed.drain(..));
+    items.send(Ok(("a", at(1)))).unwrap();
+    items.send(Ok(("b", at(2)))).unwrap();
+    assert_eq!(shown(&mut last).await, at(2));
+    drop(last);
+    items.closed().await;
+    // And whoever comes now does not wait for what was closed.
+    follow(&store, &watch, ["a"]).await;
+}
+
+/// Who has the connection may outlive the runtime in which it was watched.
+#[test]
+fn with_its_runtime_it_ends_and_another_opens_the_next() {
+    let store = Store::default();
+    let watch = store.watch();
+    let runtime = || tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let first = runtime();
+    let (_items, mut followed) = first.block_on(follow(&store, &watch, ["a"]));
+    drop(first);
+    runtime().block_on(async {
+        assert!(followed[0].next().now_or_never().unwrap().is_none());
+        follow(&store, &watch, ["a"]).await;
+    });
+}
+
+#[test]
+fn outside_a_runtime_it_is_an_error_and_no_panic() {
+    let watch = SharedWatch::new(|| async { Ok(stream::empty::<Item>().boxed()) });
+    let refused = watch.follow("a").now_or_never().unwrap().err().unwrap();
+    assert_eq!(refused.kind(), LockErrorKind::Invalid);
+    assert!(refused.to_string().contains("runtime"), "{refused}");
+}

@@ -1,0 +1,95 @@
+//! Elections on one connection, kind and namespace share one watch, counted at the apiserver.
+
+use std::error::Error;
+use std::time::Duration;
+
+use leaderelection::{LockErrorKind, ResourceLock as _};
+use leaderelection_kube::{KubeConnection, LockRef};
+use leaderelection_tests::candidate::{Candidate, LEASE};
+use leaderelection_tests::kube_door::Kind;
+use leaderelection_tests::servers::KubeApiserver;
+use leaderelection_tests::time::{sleep, within};
+
+type TestResult = Result<(), Box<dyn Error>>;
+
+const ELECTIONS: usize = 20;
+
+fn start(
+    kube: &KubeConnection,
+    kind: Kind,
+    namespace: &str,
+    identity: &str,
+) -> Result<Vec<Candidate>, Box<dyn Error>> {
+    let start = |election: usize| -> Result<_, Box<dyn Error>> {
+        let lock: LockRef = format!("{}:{namespace}/shard-{election}", kind.plural()).parse()?;
+        Ok(Candidate::start(kube.lock(&lock), identity)?)
+    };
+    (0..ELECTIONS).map(start).collect()
+}
+
+#[tokio::test]
+async fn elections_of_one_kind_in_one_namespace_share_one_watch() -> TestResult {
+    let server = KubeApiserver::shared()?;
+    for kind in [Kind::Lease, Kind::Endpoints] {
+        let namespace = server.namespace("shared-watch")?;
+        let connect = async || KubeConnection::from_kubeconfig(server.kubeconfig()).await;
+        let (leaders, followers) = (
+            connect().await?.with_shared_watches(),
+            connect().await?.with_shared_watches(),
+        );
+        let leaders = start(&leaders, kind, &namespace, "leader")?;
+        let mut led = Vec::new();
+        for leader in &leaders {
+            led.push(leader.leads(LEASE).await?);
+        }
+        let followers = start(&followers, kind, &namespace, "follower")?;
+        let seen = async {
+            while !followers
+                .iter()
+                .all(|one| one.handle.leader().as_deref() == Some("leader"))
+            {
+                sleep(Duration::from_millis(20)).await;
+            }
+        };
+        within(LEASE, "each has seen its own leader", seen).await;
+        let reads = || server.requests_in(&namespace, |request| request.verb == "get");
+        // Whoever begins reads once its watch is open, and once before if that takes its time.
+        sleep(LEASE).await;
+        let before = reads()?.len();
+        sleep(LEASE * 2).await;
+        assert_eq!(reads()?.len(), before, "{kind:?}: steady followers read nothing");
+        let watches = server.requests_in(&namespace, |request| request.verb == "watch")?;
+        assert_eq!(watches.len(), 2, "{kind:?}: of two processes one each");
+        assert!(led.iter().all(|leadership| leadership.is_valid()));
+        drop(led);
+        for leader in leaders {
+            leader.handle.shutdown().await?;
+        }
+        for follower in &followers {
+            follower.leads(LEASE).await?;
+        }
+        for follower in followers {
+            follower.handle.shutdown().await?;
+        }
+    }
+    Ok(())
+}
+
+/// Who may watch one name alone is refused, and told what is missing.
+#[tokio::test]
+async fn it_asks_for_the_kind_in_the_namespace() -> TestResult {
+    let server = KubeApiserver::shared()?;
+    let namespace = server.namespace("shared-watch-denied")?;
+    let restricted = server.kubeconfig_for(server.restricted_token())?;
+    let kube = KubeConnection::from_kubeconfig(restricted)
+        .await?
+        .with_shared_watches();
+    let lock = kube.lease(&namespace, "leader")?;
+    let Err(refused) = lock.watch().await else {
+        return Err("it was allowed".into());
+    };
+    assert_eq!(refused.kind(), LockErrorKind::Denied);
+    let said = refused.to_string();
+    assert!(said.contains(&format!("leases {namespace}/*")), "{said}");
+    Ok(())
+}
