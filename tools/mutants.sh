@@ -36,8 +36,8 @@ machine() {
         --exclude "$core/closed.rs" "$@"
 }
 
-machine 20 $variants $fast --cargo-arg=--test=election --cargo-arg=--test=values --cargo-arg=--test=timing \
-    --cargo-arg=--test=record --cargo-arg=--test=clock
+machine 20 $variants $fast --cargo-arg=--lib --cargo-arg=--test=election --cargo-arg=--test=values --cargo-arg=--test=timing \
+    --cargo-arg=--test=record --cargo-arg=--test=clock --cargo-arg=--test=shared_watch
 mutants normalise 300 --file "$core/election/normalise.rs" $variants --cargo-arg=--test=shift \
     --cargo-arg=--test=normalise
 mutants elector 120 --file "$core/elector/*" --test-package leaderelection --test-package leaderelection-tests \

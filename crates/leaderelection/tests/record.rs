@@ -354,3 +354,18 @@ proptest! {
         prop_assert_eq!(LeaderElectionRecord::from_json(record.to_json().as_bytes()).unwrap(), record);
     }
 }
+
+/// Its beginning tells what is wrong, and its end what was expected.
+#[test]
+fn an_error_about_a_long_text_is_short() {
+    let said = LeaderElectionRecord::from_json(format!("{:?}", "é".repeat(5_000)).as_bytes());
+    let said = said.unwrap_err().to_string();
+    let reason = said.strip_prefix("not a leader election record: ").unwrap();
+    let (head, tail) = reason.split_once(" … ").unwrap();
+    assert_eq!((head.chars().count(), tail.chars().count()), (200, 120));
+    assert!(head.starts_with("invalid type: string \"éé"), "{head}");
+    assert!(tail.ends_with("at line 1 column 10002"), "{tail}");
+    // And one that is just short enough is whole.
+    let said = LeaderElectionRecord::from_json(format!("{:?}", "e".repeat(170)).as_bytes());
+    assert!(said.unwrap_err().to_string().contains(&"e".repeat(170)));
+}

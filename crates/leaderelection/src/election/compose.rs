@@ -223,3 +223,36 @@ fn changed(mut record: LeaderElectionRecord, base: Option<&Content>) -> Arc<Lead
     }
     Arc::new(record)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::identity::Identity;
+
+    /// SAFETY 6. It takes a year of renewals to come there, or a clock of long ago.
+    #[test]
+    fn a_renewal_changes_the_record_also_at_both_ends_of_time() {
+        let config = ElectionConfig::new(Identity::unique());
+        let at = |second| Some(DateTime::from_timestamp(second, 0).unwrap());
+        let renewed = |last, wall: DateTime<Utc>| {
+            let base = LeaderElectionRecord {
+                renew_time: last,
+                ..LeaderElectionRecord::default()
+            };
+            renewal(&config, &base, wall).renew_time
+        };
+        let late = DateTime::from_timestamp(LAST_SECOND, 0).unwrap();
+        assert_eq!(renewed(at(LAST_SECOND - 1), late), at(LAST_SECOND));
+        assert_eq!(
+            renewed(at(LAST_SECOND), late),
+            at(LAST_FOLLOWED),
+            "it starts over"
+        );
+        // Go writes the first second as null, which many such records would share.
+        assert_eq!(renewed(None, DateTime::<Utc>::MIN_UTC), at(FIRST_SECOND + 1));
+        assert_eq!(
+            renewed(at(FIRST_SECOND + 1), DateTime::<Utc>::MIN_UTC),
+            at(FIRST_SECOND + 2)
+        );
+    }
+}
