@@ -6,9 +6,10 @@ use std::time::Duration;
 use leaderelection::{LockErrorKind, ResourceLock as _};
 use leaderelection_kube::{KubeConnection, LockRef};
 use leaderelection_tests::candidate::{Candidate, LEASE};
-use leaderelection_tests::kube_door::Kind;
+use leaderelection_tests::kube_door::{Kind, KubeDoor};
 use leaderelection_tests::servers::KubeApiserver;
 use leaderelection_tests::time::{sleep, within};
+use serde_json::json;
 
 type TestResult = Result<(), Box<dyn Error>>;
 
@@ -75,7 +76,27 @@ async fn elections_of_one_kind_in_one_namespace_share_one_watch() -> TestResult 
     Ok(())
 }
 
-/// Who may watch one name alone is refused, and told what is missing.
+/// The count would show it.
+#[tokio::test]
+async fn without_it_each_election_has_a_watch() -> TestResult {
+    let server = KubeApiserver::shared()?;
+    let namespace = server.namespace("own-watches")?;
+    let kube = KubeConnection::from_kubeconfig(server.kubeconfig()).await?;
+    let leaders = start(&kube, Kind::Lease, &namespace, "leader")?;
+    for leader in &leaders {
+        leader.leads(LEASE).await?;
+    }
+    let opened = async {
+        let watches = || server.requests_in(&namespace, |request| request.verb == "watch");
+        while watches().is_ok_and(|watches| watches.len() < ELECTIONS) {
+            sleep(Duration::from_millis(20)).await;
+        }
+    };
+    within(LEASE, "a watch for each", opened).await;
+    Ok(())
+}
+
+/// Who may not watch all of the kind in the namespace is refused, and told what is missing; the rule of the README is enough.
 #[tokio::test]
 async fn it_asks_for_the_kind_in_the_namespace() -> TestResult {
     let server = KubeApiserver::shared()?;
@@ -91,5 +112,27 @@ async fn it_asks_for_the_kind_in_the_namespace() -> TestResult {
     assert_eq!(refused.kind(), LockErrorKind::Denied);
     let said = refused.to_string();
     assert!(said.contains(&format!("leases {namespace}/*")), "{said}");
+
+    let admin = KubeConnection::from_kubeconfig(server.kubeconfig()).await?;
+    let door = KubeDoor::on(Kind::Lease, admin.client().clone(), namespace.clone(), "leader");
+    let role = json!({"metadata": {"name": "watch"}, "rules": [
+        {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["watch"]},
+    ]});
+    let binding = json!({
+        "metadata": {"name": "watch"},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "watch"},
+        "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "restricted"}],
+    });
+    for (resource, object) in [("roles", role), ("rolebindings", binding)] {
+        let path = format!("/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}/{resource}");
+        door.request(http::Method::POST, &path, "application/json", &object)
+            .await?;
+    }
+    let allowed = async {
+        while lock.watch().await.is_err() {
+            sleep(Duration::from_millis(20)).await;
+        }
+    };
+    within(LEASE, "the rule to be known", allowed).await;
     Ok(())
 }

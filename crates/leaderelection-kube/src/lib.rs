@@ -102,7 +102,8 @@
 //!   verbs: ["create"]
 //! ```
 //!
-//! `create` of `events`, too, where an [`EventRecorder`] is to tell there who became leader and who stopped leading.
+//! `watch` of all of the kind in the namespace, too, where locks [share watches](KubeConnection::with_shared_watches); and
+//! `create` of `events` where an [`EventRecorder`] is to tell there who became leader and who stopped leading.
 //!
 //! # What an object is created with
 //!
