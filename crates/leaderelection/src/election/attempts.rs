@@ -35,7 +35,6 @@ pub(super) struct Pending {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Landed {
     pub(super) purpose: Purpose,
-    pub(super) creates: bool,
     /// `sent + R` of the earliest attempt with its record.
     pub(super) valid_until: MonoTime,
     /// As which version it landed, where an answer told; a watch may show a label on it first.
@@ -46,7 +45,6 @@ impl Landed {
     pub(super) fn answered(attempt: &Attempt, valid_until: MonoTime, version: Version) -> Self {
         Self {
             purpose: attempt.purpose,
-            creates: attempt.expected == Expected::Absent,
             valid_until,
             version: Some(version),
         }
@@ -54,6 +52,14 @@ impl Landed {
 }
 
 impl Pending {
+    pub(super) fn landed(&self) -> Landed {
+        Landed {
+            purpose: self.purpose,
+            valid_until: self.valid_until,
+            version: None,
+        }
+    }
+
     /// A create that may land any time, but whose lease would be over: its record is waited out like a twin's.
     fn is_late(&self, now: MonoTime) -> bool {
         self.creates && self.valid_until <= now
@@ -117,21 +123,14 @@ impl Attempts {
 
     /// A newer version shows `content`: returns the attempt that brought it, if one did. None that names a version can
     /// land any more.
-    pub(super) fn resolve(&mut self, now: MonoTime, content: &Content) -> Option<Landed> {
+    pub(super) fn resolve(&mut self, now: MonoTime, content: &Content) -> Option<Pending> {
         let landed = match content {
             Content::Record(record) => self.0.iter().position(|pending| pending.record == *record),
             Content::Empty | Content::Unreadable(_) => None,
         };
         let landed = landed.map(|at| self.0.remove(at));
         self.forget_versioned();
-        landed
-            .filter(|pending| !pending.is_late(now))
-            .map(|pending| Landed {
-                purpose: pending.purpose,
-                creates: pending.creates,
-                valid_until: pending.valid_until,
-                version: None,
-            })
+        landed.filter(|pending| !pending.is_late(now))
     }
 
     /// Whether a swap that names the newest version is pending, and was not refused.

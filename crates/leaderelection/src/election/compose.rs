@@ -177,7 +177,7 @@ pub(super) fn renewal(
     base: &LeaderElectionRecord,
     wall: DateTime<Utc>,
 ) -> Arc<LeaderElectionRecord> {
-    let wall = whole_seconds(wall).max(FIRST_SECOND + 1);
+    let wall = whole_seconds(wall);
     let last = base
         .renew_time
         .filter(|_| !config.broken(Variant::TwoWritesInOneSecond))

@@ -240,8 +240,11 @@ impl Election {
         let equal = self.attempts.resolve(now.mono, &content);
         let perhaps_own = equal.is_some();
         // Not so a create: no version tells on which absence it was, and a twin may have created the same after a deletion.
-        let in_doubt = equal.is_some_and(|swap| !swap.creates && !self.proves_own(swap.purpose));
-        let mut landed = equal.filter(|swap| self.proves_own(swap.purpose));
+        let in_doubt = equal
+            .as_ref()
+            .is_some_and(|pending| !pending.creates && !self.proves_own(pending.purpose));
+        let own = equal.filter(|pending| self.proves_own(pending.purpose));
+        let mut landed = own.map(|pending| pending.landed());
         if let (Some(landed), true) = (&mut landed, self.broken(Variant::ReadBackExtends)) {
             landed.valid_until = now.mono.after(self.config.timing.renew_deadline());
         }
