@@ -16,11 +16,12 @@ use leaderelection::{
 use tokio::sync::{mpsc, oneshot};
 
 type Item = Result<(&'static str, Observation), LockError>;
+type Answer = oneshot::Sender<Result<mpsc::UnboundedReceiver<Item>, LockError>>;
 
 /// Whose watch is opened, and refused, when the test says so.
 #[derive(Clone, Default)]
 struct Store {
-    asked: Arc<Mutex<Vec<oneshot::Sender<Result<mpsc::UnboundedReceiver<Item>, LockError>>>>>,
+    asked: Arc<Mutex<Vec<Answer>>>,
 }
 
 impl Store {
