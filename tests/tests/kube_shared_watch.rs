@@ -23,7 +23,7 @@ fn start(
 ) -> Result<Vec<Candidate>, Box<dyn Error>> {
     let start = |election: usize| -> Result<_, Box<dyn Error>> {
         let lock: LockRef = format!("{}:{namespace}/shard-{election}", kind.plural()).parse()?;
-        Ok(Candidate::start(kube.lock(&lock), identity)?)
+        Ok(Candidate::unhurried(kube.lock(&lock), identity)?)
     };
     (0..ELECTIONS).map(start).collect()
 }

@@ -146,7 +146,7 @@ impl EtcdConnection {
         EtcdLock::on(
             Arc::clone(&self.members),
             [&self.prefix, key].concat(),
-            self.shared.clone(),
+            self.shared.as_ref(),
         )
     }
 

@@ -10,7 +10,7 @@ use etcd_client::{
 };
 use leaderelection::{
     Capabilities, Expected, LeaderElectionRecord, LockError, Observation, ObservationStream, ResourceLock,
-    SharedWatch, Swap, Version,
+    SharedWatch, Swap, Version, WatchedKey,
 };
 
 use crate::connection::EtcdConnection;
@@ -34,7 +34,7 @@ pub struct EtcdLock {
     key: Vec<u8>,
     term_key: Vec<u8>,
     name: Arc<str>,
-    shared: Option<SharedWatch<Vec<u8>>>,
+    shared: Option<WatchedKey<Vec<u8>>>,
     garbage: Option<Arc<Garbage>>,
 }
 
@@ -59,7 +59,7 @@ impl EtcdLock {
     pub(crate) fn on(
         members: Arc<Members>,
         key: Vec<u8>,
-        shared: Option<SharedWatch<Vec<u8>>>,
+        shared: Option<&SharedWatch<Vec<u8>>>,
     ) -> Result<Self, SetupError> {
         if key.ends_with(fence::SUFFIX) {
             return Err(SetupError::ReservedKey(
@@ -70,10 +70,10 @@ impl EtcdLock {
         let term_key = [key.as_slice(), fence::SUFFIX].concat();
         Ok(Self {
             members,
+            shared: shared.map(|watch| watch.key(key.clone())),
             key,
             term_key,
             name,
-            shared,
             garbage: None,
         })
     }
@@ -204,7 +204,7 @@ impl ResourceLock for EtcdLock {
 
     async fn watch(&self) -> Result<Option<ObservationStream>, LockError> {
         let followed = match &self.shared {
-            Some(shared) => shared.follow(self.key.clone()).await,
+            Some(shared) => shared.follow().await,
             None => watch::open(self).await,
         };
         followed.map(Some)

@@ -38,7 +38,9 @@ pub(crate) fn shared(members: &Arc<Members>, prefix: &[u8]) -> SharedWatch<Vec<u
                 &[&prefix, "*".as_bytes()].concat(),
             );
             // From now on: who follows it reads when it is open.
-            follow(&members, &all, &prefix, WatchOptions::new().with_prefix()).await
+            // What is written at once, by others too, may be more than one message holds.
+            let options = WatchOptions::new().with_prefix().with_fragment();
+            follow(&members, &all, &prefix, options).await
         }
     })
 }

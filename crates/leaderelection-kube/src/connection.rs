@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use kube::{Client, Config};
-use leaderelection::{ResourceLock, SharedWatch};
+use leaderelection::ResourceLock;
 
 use crate::config::{self, Source};
 use crate::config_map::ConfigMapLock;
@@ -15,7 +15,7 @@ use crate::lock_ref::{Kind, LockRef};
 use crate::object::Place;
 use crate::renewal;
 use crate::setup::SetupError;
-use crate::watch::SharedWatches;
+use crate::watch::{Shared, SharedWatches};
 
 /// A connection to the apiserver of one cluster. Cheap to clone; any number of locks share it.
 ///
@@ -100,7 +100,7 @@ impl KubeConnection {
     ///
     /// It shows the process every object of the kind in the namespace, of ConfigMaps and Endpoints the metadata alone: worth it where a
     /// process takes part in many of the elections there. When it breaks, it breaks for all of its locks, and is opened once for all of
-    /// them. It needs the permission to `watch` the kind in the namespace, not a name alone; where that is missing, elections poll.
+    /// them, and then each reads its object, eight at once. It needs the permission to `watch` the kind in the namespace, not a name alone; where that is missing, elections poll.
     #[must_use]
     pub fn with_shared_watches(&self) -> Self {
         Self {
@@ -173,8 +173,8 @@ impl KubeConnection {
         self.inner.server.as_deref()
     }
 
-    pub(crate) fn shared_watch(&self, place: &Place) -> Option<SharedWatch<String>> {
-        self.shared.as_ref().map(|shared| shared.of(place))
+    pub(crate) fn shared(&self, place: &Place, name: &str) -> Option<Shared> {
+        self.shared.as_ref().map(|shared| shared.of(place, name))
     }
 
     /// The same connection without what hangs on it.

@@ -3,7 +3,7 @@
 use http::{Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Limited};
 use kube::client::Body;
-use leaderelection::{Expected, LeaderElectionRecord, LockError, Observation, SharedWatch, Swap, Version};
+use leaderelection::{Expected, LeaderElectionRecord, LockError, Observation, Swap, Version};
 use serde_json::{Map, Value};
 
 use crate::connection::KubeConnection;
@@ -12,11 +12,12 @@ use crate::failure::{Call, Verb};
 use crate::lock_ref::{Kind, LockRef};
 use crate::once;
 use crate::status::{self, Answer};
+use crate::watch::Shared;
 use crate::wire::Object;
 use crate::{config_map, endpoints, lease};
 
-/// More than any object can have: etcd takes 1.5 MiB.
-pub(crate) const LARGEST_ANSWER: usize = 4 << 20;
+/// More than any object can have: etcd takes 1.5 MiB, of which the apiserver's JSON may make six times as much (`\u003c`).
+pub(crate) const LARGEST_ANSWER: usize = 16 << 20;
 
 /// Metadata alone: what else an object holds never goes over the wire.
 pub(crate) const METADATA_ONLY: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
@@ -113,7 +114,7 @@ pub(crate) struct ObjectLock {
     place: Place,
     resource: &'static Resource,
     reference: LockRef,
-    shared_watch: Option<SharedWatch<String>>,
+    shared: Option<Shared>,
     creation: Creation,
     /// Resource, namespace and name, for errors.
     object: String,
@@ -130,7 +131,7 @@ impl ObjectLock {
         Self {
             resource: place.resource(),
             object: place.object(reference.name()),
-            shared_watch: connection.shared_watch(&place),
+            shared: connection.shared(&place, reference.name()),
             place,
             reference,
             creation: Creation::default(),
@@ -141,8 +142,8 @@ impl ObjectLock {
         &self.place
     }
 
-    pub(crate) fn shared_watch(&self) -> Option<&SharedWatch<String>> {
-        self.shared_watch.as_ref()
+    pub(crate) fn shared(&self) -> Option<&Shared> {
+        self.shared.as_ref()
     }
 
     /// What else is written, which a lock's user chooses before the first call.
@@ -157,6 +158,11 @@ impl ObjectLock {
     /// A read without a resourceVersion: the apiserver answers with what etcd holds, not with what it remembers (clause 1).
     pub(crate) async fn get(&self) -> Result<Observation, LockError> {
         let call = self.call(Verb::Get);
+        let _turn = match &self.shared {
+            // Never closed.
+            Some(shared) => shared.reads.acquire().await.ok(),
+            None => None,
+        };
         let answer = self.ask(&call, Method::GET, &self.item(), None).await?;
         match answer.code {
             code if code.is_success() => self

@@ -8,13 +8,14 @@
 //! order, so that nothing can have been missed unnoticed: who opens the next one is shown the state again, or reads it.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use futures_util::{StreamExt, stream};
 use http::{Request, StatusCode, header};
 use http_body_util::BodyExt;
 use kube::client::Body;
-use leaderelection::{KeyedStream, LockError, Observation, ObservationStream, SharedWatch};
+use leaderelection::{KeyedStream, LockError, Observation, ObservationStream, SharedWatch, WatchedKey};
+use tokio::sync::Semaphore;
 
 use crate::failure::{Call, Verb};
 use crate::lock_ref::Kind;
@@ -22,11 +23,14 @@ use crate::object::{LARGEST_ANSWER, ObjectLock, Place, collect};
 use crate::status::{Answer, Status};
 use crate::wire::{Event, Object};
 
+/// Of the locks that share a watch.
+const READS_AT_ONCE: usize = 8;
+
 /// Opens a watch, or takes part in the one that the locks of the connection share.
 pub(crate) async fn open(lock: &ObjectLock) -> Result<ObservationStream, LockError> {
     let name = lock.reference().name();
-    if let Some(shared) = lock.shared_watch() {
-        return shared.follow(name.to_owned()).await;
+    if let Some(shared) = lock.shared() {
+        return shared.watched.follow().await;
     }
     let follower = Follower::begin(lock.place().clone(), Some(name.to_owned())).await?;
     Ok(follower
@@ -34,23 +38,63 @@ pub(crate) async fn open(lock: &ObjectLock) -> Result<ObservationStream, LockErr
         .boxed())
 }
 
-/// The watches that the locks of a connection share: one for each kind and namespace.
-#[derive(Default)]
-pub(crate) struct SharedWatches(Mutex<BTreeMap<(Kind, String), SharedWatch<String>>>);
+/// What the locks of a connection share: a watch for each kind and namespace, and how many of them read at once.
+pub(crate) struct SharedWatches {
+    all: Mutex<BTreeMap<(Kind, String), Entry>>,
+    reads: Arc<Semaphore>,
+}
+
+/// A watch, and whether there are locks that have a part in it.
+struct Entry {
+    watch: SharedWatch<String>,
+    used: Weak<()>,
+}
+
+/// One lock's part.
+#[derive(Clone)]
+pub(crate) struct Shared {
+    pub(crate) watched: WatchedKey<String>,
+    /// When a watch is opened, all elections read at once, which over HTTP/1.1 would take a connection for each.
+    pub(crate) reads: Arc<Semaphore>,
+    _used: Arc<()>,
+}
+
+impl Default for SharedWatches {
+    fn default() -> Self {
+        Self {
+            all: Mutex::default(),
+            reads: Arc::new(Semaphore::new(READS_AT_ONCE)),
+        }
+    }
+}
 
 impl SharedWatches {
-    pub(crate) fn of(&self, place: &Place) -> SharedWatch<String> {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let shared = all.entry((place.kind, place.namespace.clone()));
-        let new = || {
-            let place = Arc::new(place.clone());
-            SharedWatch::new(move || {
-                let place = Arc::clone(&place);
-                async move { Follower::begin(Place::clone(&place), None).await }
-            })
-        };
-        shared.or_insert_with(new).clone()
+    pub(crate) fn of(&self, place: &Place, name: &str) -> Shared {
+        let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+        // Namespaces come and go.
+        all.retain(|_, entry| entry.used.strong_count() > 0);
+        let entry = all
+            .entry((place.kind, place.namespace.clone()))
+            .or_insert_with(|| Entry {
+                watch: watch_of(place),
+                used: Weak::new(),
+            });
+        let used = entry.used.upgrade().unwrap_or_default();
+        entry.used = Arc::downgrade(&used);
+        Shared {
+            watched: entry.watch.key(name.to_owned()),
+            reads: Arc::clone(&self.reads),
+            _used: used,
+        }
     }
+}
+
+fn watch_of(place: &Place) -> SharedWatch<String> {
+    let place = Arc::new(place.clone());
+    SharedWatch::new(move || {
+        let place = Arc::clone(&place);
+        async move { Follower::begin(Place::clone(&place), None).await }
+    })
 }
 
 /// An open watch. Dropping it closes its connection.

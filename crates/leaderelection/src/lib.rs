@@ -118,5 +118,5 @@ pub use lock::{
 pub use moment::{Moment, MonoTime};
 pub use moving::{Move, MoveError};
 pub use record::{LeaderElectionRecord, RecordError};
-pub use shared_watch::{KeyedStream, SharedWatch};
+pub use shared_watch::{KeyedStream, SharedWatch, WatchedKey};
 pub use timing::{GoLeader, LeaseTiming, TimingError};

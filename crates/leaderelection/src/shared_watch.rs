@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 use std::pin::pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::future::BoxFuture;
@@ -11,6 +12,7 @@ use futures_util::stream::BoxStream;
 use futures_util::{StreamExt, stream};
 use tokio::sync::{Notify, watch};
 
+use crate::identity::Version;
 use crate::lock::{LockError, LockErrorKind, Observation, ObservationStream};
 
 /// What a [`SharedWatch`] opens: which lock, and what is seen of it.
@@ -19,10 +21,13 @@ pub type KeyedStream<K> = BoxStream<'static, Result<(K, Observation), LockError>
 /// One watch of a store for the locks of many elections, such as all below one prefix of keys: a store then serves one watch,
 /// and not one for each election. For the authors of locks; cheap to clone.
 ///
-/// The first lock that [follows](Self::follow) its key opens the watch, and the last one that has gone closes it. Whoever comes
-/// while it is being opened waits for that, and for nothing of its own; if the one who opens it gives up, another one does. When
-/// the watch ends, it ends for all, with the same error, and the next who follows opens the next one. Of a key the newest state is
-/// kept for who has not looked yet, and nothing of a key that nobody follows.
+/// The first lock that [follows](WatchedKey::follow) its key opens the watch, and the last one that has gone closes it. Whoever comes
+/// while it is being opened waits for the same; who gives up waiting gives up for all, so that the least patient sets the limit. When
+/// the watch ends, it ends for all, with the same error, and the next who follows opens the next one. So it does where a lock has left it
+/// and comes again, as elections do whose watch has kept silent about what a read then showed (SAFETY 20).
+///
+/// Of a key the newest state is kept for who has not looked yet, and nothing of a key that nobody follows. It is received by a task on
+/// the runtime of who opened it.
 ///
 /// `K` names a lock within the watch.
 ///
@@ -35,7 +40,7 @@ pub type KeyedStream<K> = BoxStream<'static, Result<(K, Observation), LockError>
 ///     let gone = || Observation::Absent { as_of: None };
 ///     Ok(futures_util::stream::iter([Ok(("a", gone())), Ok(("b", gone()))]).boxed())
 /// });
-/// let mut seen = watch.follow("b").await?;
+/// let mut seen = watch.key("b").follow().await?;
 /// assert!(matches!(seen.next().await, Some(Ok(Observation::Absent { .. })) | None));
 /// # Ok::<(), leaderelection::LockError>(())
 /// # }).unwrap();
@@ -46,12 +51,9 @@ pub struct SharedWatch<K> {
 
 struct Inner<K> {
     open: Box<dyn Fn() -> BoxFuture<'static, Result<KeyedStream<K>, LockError>> + Send + Sync>,
-    /// The last one, which may have ended, or may never have been opened.
-    last: Mutex<watch::Receiver<Opened<K>>>,
+    /// The last one, which may have ended.
+    last: Mutex<Option<Arc<Feed<K>>>>,
 }
-
-/// `None`: it is still being opened, or who opened it has given up.
-type Opened<K> = Option<Result<Arc<Feed<K>>, LockError>>;
 
 impl<K: Ord + Clone + Send + Sync + 'static> SharedWatch<K> {
     /// A watch that is opened in this way when it is needed.
@@ -66,172 +68,231 @@ impl<K: Ord + Clone + Send + Sync + 'static> SharedWatch<K> {
         Self {
             inner: Arc::new(Inner {
                 open: Box::new(move || Box::pin(open())),
-                last: Mutex::new(watch::channel(None).1),
+                last: Mutex::new(None),
             }),
         }
     }
 
-    /// What changes from now on of the lock of that key.
+    /// The part that one lock has in it. The lock keeps it, and so do its clones.
+    pub fn key(&self, key: K) -> WatchedKey<K> {
+        WatchedKey {
+            watch: self.clone(),
+            key,
+            left: Arc::new(AtomicU64::new(NONE)),
+        }
+    }
+
+    /// The watch that is open or being opened, unless it is the one that is not trusted: that ends for all.
+    fn current(&self, distrusted: u64, runtime: &tokio::runtime::Handle) -> Arc<Feed<K>> {
+        let mut last = lock(&self.inner.last);
+        let number = last.as_ref().map_or(NONE, |feed| feed.number);
+        if let Some(feed) = &*last {
+            if number == distrusted {
+                feed.end(None);
+            }
+            if !feed.has_ended() {
+                return Arc::clone(feed);
+            }
+        }
+        let feed = Arc::new(Feed {
+            number: number + 1,
+            state: Mutex::new(State {
+                phase: Phase::Opening,
+                followed: BTreeMap::new(),
+            }),
+            ended: Notify::new(),
+        });
+        let ending = Ending {
+            feed: Arc::clone(&feed),
+            error: None,
+        };
+        runtime.spawn(receive(ending, (self.inner.open)()));
+        *last = Some(Arc::clone(&feed));
+        feed
+    }
+}
+
+/// The number of no watch.
+const NONE: u64 = 0;
+
+/// The part of one lock in a [`SharedWatch`]. Cheap to clone.
+pub struct WatchedKey<K> {
+    watch: SharedWatch<K>,
+    key: K,
+    /// The last watch that was left before it had ended.
+    left: Arc<AtomicU64>,
+}
+
+impl<K: Ord + Clone + Send + Sync + 'static> WatchedKey<K> {
+    /// What changes from now on.
     ///
     /// # Errors
-    /// When the watch could not be opened; also by another who waited for the same. And outside a tokio runtime, on which it is
-    /// received.
-    pub async fn follow(&self, key: K) -> Result<ObservationStream, LockError> {
+    /// When the watch could not be opened, or another gave up waiting for it. And outside a tokio runtime.
+    pub async fn follow(&self) -> Result<ObservationStream, LockError> {
+        let runtime = tokio::runtime::Handle::try_current().map_err(|error| {
+            LockError::new(LockErrorKind::Invalid, "a shared watch needs a runtime").with_source(error)
+        })?;
+        let distrusted = self.left.swap(NONE, Ordering::Relaxed);
+        let mut follower = self.follower(distrusted, &runtime);
+        follower.is_open().await?;
+        Ok(stream::unfold(Some(follower), |follower| async { follower?.next().await }).boxed())
+    }
+
+    fn follower(&self, distrusted: u64, runtime: &tokio::runtime::Handle) -> Follower<K> {
         loop {
-            match self.turn() {
-                Turn::Open(opener) => {
-                    let opened = match (self.inner.open)().await {
-                        Ok(stream) => Feed::begin(stream, key.clone()),
-                        Err(error) => Err(error),
-                    };
-                    let (feed, followed) = match opened {
-                        Ok((feed, followed)) => (Ok(feed), Ok(followed)),
-                        Err(error) => (Err(error.clone()), Err(error)),
-                    };
-                    opener.send_replace(Some(feed));
-                    return followed;
-                }
-                Turn::Wait(mut opened) => {
-                    // An error: who was opening it has given up. Then it is somebody else's turn.
-                    let feed = match opened.wait_for(Option::is_some).await {
-                        Ok(opened) => opened.clone(),
-                        Err(_) => None,
-                    };
-                    match feed {
-                        Some(Ok(feed)) => {
-                            if let Some(followed) = feed.follow(key.clone()) {
-                                return Ok(followed);
-                            }
-                        }
-                        Some(Err(error)) => return Err(error),
-                        None => {}
-                    }
-                }
+            let feed = self.watch.current(distrusted, runtime);
+            // It may have ended in between; then there is another.
+            if let Some(receiver) = feed.follow(&self.key) {
+                return Follower {
+                    receiver: Some(receiver),
+                    feed,
+                    key: self.key.clone(),
+                    left: Arc::clone(&self.left),
+                };
             }
         }
     }
-
-    fn turn(&self) -> Turn<K> {
-        let mut last = lock(&self.inner.last);
-        let usable = match &*last.borrow() {
-            Some(Ok(feed)) => !feed.has_ended(),
-            Some(Err(_)) => false,
-            // Somebody is at it, if there is one who could tell.
-            None => last.has_changed().is_ok(),
-        };
-        if usable {
-            return Turn::Wait(last.clone());
-        }
-        let (opener, opened) = watch::channel(None);
-        *last = opened;
-        Turn::Open(opener)
-    }
 }
 
-enum Turn<K> {
-    Open(watch::Sender<Opened<K>>),
-    Wait(watch::Receiver<Opened<K>>),
-}
-
-/// An open watch, received by a task of its own.
+/// A watch, opened and received by a task of its own.
 struct Feed<K> {
-    /// The newest of each key that is followed. `None`: the watch has ended.
-    followed: Mutex<Option<BTreeMap<K, watch::Sender<Shown>>>>,
-    /// Nobody follows any more.
-    left: Notify,
+    /// They are counted from 1.
+    number: u64,
+    state: Mutex<State<K>>,
+    ended: Notify,
+}
+
+struct State<K> {
+    phase: Phase,
+    followed: BTreeMap<K, watch::Sender<Shown>>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Opening,
+    Open,
+    Ended,
 }
 
 #[derive(Clone)]
 enum Shown {
-    Nothing,
+    /// It is not open yet.
+    Opening,
+    /// It is, and has shown nothing.
+    Open,
     State(Observation),
     /// With the error, if there was one.
     Ended(Option<LockError>),
 }
 
-impl<K: Ord + Clone + Send + Sync + 'static> Feed<K> {
-    /// Follows the first key before anything is received.
-    fn begin(stream: KeyedStream<K>, key: K) -> Result<(Arc<Self>, ObservationStream), LockError> {
-        let runtime = tokio::runtime::Handle::try_current().map_err(|error| {
-            LockError::new(LockErrorKind::Invalid, "a shared watch needs a runtime").with_source(error)
-        })?;
-        let feed = Arc::new(Self {
-            followed: Mutex::new(Some(BTreeMap::new())),
-            left: Notify::new(),
-        });
-        let Some(followed) = feed.follow(key) else {
-            return Err(LockError::new(
-                LockErrorKind::Unavailable,
-                "the shared watch has ended",
-            ));
-        };
-        runtime.spawn(receive(
-            Ending {
-                feed: Arc::clone(&feed),
-                error: None,
-            },
-            stream,
-        ));
-        Ok((feed, followed))
-    }
-
+impl<K: Ord + Clone> Feed<K> {
     /// `None`: it has ended.
-    fn follow(self: &Arc<Self>, key: K) -> Option<ObservationStream> {
-        let receiver = {
-            let mut followed = lock(&self.followed);
-            let newest = followed.as_mut()?.entry(key.clone());
-            newest
-                .or_insert_with(|| watch::channel(Shown::Nothing).0)
-                .subscribe()
+    fn follow(&self, key: &K) -> Option<watch::Receiver<Shown>> {
+        let mut state = lock(&self.state);
+        let shown = match state.phase {
+            Phase::Opening => Shown::Opening,
+            Phase::Open => Shown::Open,
+            Phase::Ended => return None,
         };
-        let follower = Follower {
-            receiver: Some(receiver),
-            feed: Arc::clone(self),
-            key,
-        };
-        Some(stream::unfold(Some(follower), |follower| async { follower?.next().await }).boxed())
+        let newest = state.followed.entry(key.clone());
+        Some(newest.or_insert_with(|| watch::channel(shown).0).subscribe())
     }
 
     fn has_ended(&self) -> bool {
-        lock(&self.followed).is_none()
+        lock(&self.state).phase == Phase::Ended
     }
 
+    fn opened(&self) {
+        let mut state = lock(&self.state);
+        if state.phase == Phase::Opening {
+            state.phase = Phase::Open;
+            for newest in state.followed.values() {
+                newest.send_replace(Shown::Open);
+            }
+        }
+    }
+
+    /// The newest is shown: a watch may repeat what it has shown before.
     fn show(&self, key: &K, observation: Observation) {
-        let followed = lock(&self.followed);
-        if let Some(newest) = followed.as_ref().and_then(|followed| followed.get(key)) {
-            newest.send_replace(Shown::State(observation));
+        if let Some(newest) = lock(&self.state).followed.get(key) {
+            newest.send_if_modified(|shown| {
+                let older = matches!(shown, Shown::State(last) if version(&observation) < version(last));
+                if !older {
+                    *shown = Shown::State(observation);
+                }
+                !older
+            });
         }
     }
 
-    /// One who followed this key does so no longer.
-    fn leave(&self, key: &K) {
-        let mut followed = lock(&self.followed);
-        let Some(keys) = followed.as_mut() else { return };
-        if keys.get(key).is_some_and(|newest| newest.receiver_count() == 0) {
-            keys.remove(key);
+    /// One who followed this key does so no longer. Tells whether the watch goes on.
+    fn leave(&self, key: &K) -> bool {
+        let mut state = lock(&self.state);
+        if state.phase == Phase::Ended {
+            return false;
         }
-        if keys.is_empty() {
-            *followed = None;
-            self.left.notify_one();
+        if state
+            .followed
+            .get(key)
+            .is_some_and(|newest| newest.receiver_count() == 0)
+        {
+            state.followed.remove(key);
         }
+        let (nobody, opening) = (state.followed.is_empty(), state.phase == Phase::Opening);
+        drop(state);
+        if nobody || opening {
+            let said = "another lock has given up waiting until the shared watch is open";
+            let given_up = opening.then(|| LockError::new(LockErrorKind::Unavailable, said));
+            self.end(given_up);
+            return false;
+        }
+        true
     }
 
-    fn end(&self, error: Option<&LockError>) {
-        let followed = lock(&self.followed).take();
-        for newest in followed.into_iter().flat_map(BTreeMap::into_values) {
-            newest.send_replace(Shown::Ended(error.cloned()));
+    fn end(&self, error: Option<LockError>) {
+        let mut state = lock(&self.state);
+        state.phase = Phase::Ended;
+        let followed = std::mem::take(&mut state.followed);
+        drop(state);
+        for newest in followed.into_values() {
+            newest.send_replace(Shown::Ended(error.clone()));
         }
+        self.ended.notify_one();
     }
 }
 
-/// Receives until the watch ends, or nobody follows.
-async fn receive<K: Ord + Clone + Send + Sync + 'static>(mut ending: Ending<K>, mut stream: KeyedStream<K>) {
+/// An absence without a version is newer than nothing, and nothing is older than it.
+fn version(observation: &Observation) -> Option<Version> {
+    match observation {
+        Observation::Present { version, .. } => Some(*version),
+        Observation::Absent { as_of } => as_of.or(Some(Version::new(u64::MAX))),
+    }
+}
+
+/// Opens, and receives until the watch ends, or nobody follows.
+async fn receive<K: Ord + Clone + Send + Sync + 'static>(
+    mut ending: Ending<K>,
+    open: BoxFuture<'static, Result<KeyedStream<K>, LockError>>,
+) {
     let feed = Arc::clone(&ending.feed);
-    let mut left = pin!(feed.left.notified());
+    let mut ended = pin!(feed.ended.notified());
+    let opened = tokio::select! {
+        biased;
+        () = &mut ended => return,
+        opened = open => opened,
+    };
+    let mut stream = match opened {
+        Ok(stream) => stream,
+        Err(error) => {
+            ending.error = Some(error);
+            return;
+        }
+    };
+    feed.opened();
     loop {
         let next = tokio::select! {
             biased;
-            () = &mut left => return,
+            () = &mut ended => return,
             next = stream.next() => next,
         };
         match next {
@@ -245,27 +306,47 @@ async fn receive<K: Ord + Clone + Send + Sync + 'static>(mut ending: Ending<K>, 
     }
 }
 
-/// Tells all followers that the watch has ended, also where its task was: with its runtime.
-struct Ending<K: Ord + Clone + Send + Sync + 'static> {
+/// Tells all followers that the watch has ended, also where its task was: with its runtime, or by a panic.
+struct Ending<K: Ord + Clone> {
     feed: Arc<Feed<K>>,
     error: Option<LockError>,
 }
 
-impl<K: Ord + Clone + Send + Sync + 'static> Drop for Ending<K> {
+impl<K: Ord + Clone> Drop for Ending<K> {
     fn drop(&mut self) {
-        self.feed.end(self.error.as_ref());
+        let panicked = || LockError::new(LockErrorKind::Unavailable, "the shared watch panicked");
+        let error = self.error.take();
+        self.feed
+            .end(error.or_else(|| std::thread::panicking().then(panicked)));
     }
 }
 
 /// Who follows one key.
-struct Follower<K: Ord + Clone + Send + Sync + 'static> {
+struct Follower<K: Ord + Clone> {
     /// `Some` until it is dropped.
     receiver: Option<watch::Receiver<Shown>>,
     feed: Arc<Feed<K>>,
     key: K,
+    left: Arc<AtomicU64>,
 }
 
-impl<K: Ord + Clone + Send + Sync + 'static> Follower<K> {
+impl<K: Ord + Clone> Follower<K> {
+    async fn is_open(&mut self) -> Result<(), LockError> {
+        let Some(receiver) = &mut self.receiver else {
+            return Ok(());
+        };
+        // What it shows by then is still to be shown.
+        let opened = receiver.wait_for(|shown| !matches!(shown, Shown::Opening)).await;
+        match opened.as_deref() {
+            Ok(Shown::Ended(Some(error))) => Err(error.clone()),
+            _ => {
+                drop(opened);
+                receiver.mark_changed();
+                Ok(())
+            }
+        }
+    }
+
     /// The next item, and the follower unless that was the last.
     async fn next(mut self) -> Option<(Result<Observation, LockError>, Option<Self>)> {
         let receiver = self.receiver.as_mut()?;
@@ -273,7 +354,7 @@ impl<K: Ord + Clone + Send + Sync + 'static> Follower<K> {
             receiver.changed().await.ok()?;
             let shown = receiver.borrow_and_update().clone();
             match shown {
-                Shown::Nothing => {}
+                Shown::Opening | Shown::Open => {}
                 Shown::State(observation) => return Some((Ok(observation), Some(self))),
                 Shown::Ended(error) => return error.map(|error| (Err(error), None)),
             }
@@ -281,10 +362,12 @@ impl<K: Ord + Clone + Send + Sync + 'static> Follower<K> {
     }
 }
 
-impl<K: Ord + Clone + Send + Sync + 'static> Drop for Follower<K> {
+impl<K: Ord + Clone> Drop for Follower<K> {
     fn drop(&mut self) {
         self.receiver = None;
-        self.feed.leave(&self.key);
+        if self.feed.leave(&self.key) {
+            self.left.store(self.feed.number, Ordering::Relaxed);
+        }
     }
 }
 
@@ -296,9 +379,25 @@ impl<K> Clone for SharedWatch<K> {
     }
 }
 
+impl<K: Clone> Clone for WatchedKey<K> {
+    fn clone(&self) -> Self {
+        Self {
+            watch: self.watch.clone(),
+            key: self.key.clone(),
+            left: Arc::clone(&self.left),
+        }
+    }
+}
+
 impl<K> fmt::Debug for SharedWatch<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SharedWatch").finish_non_exhaustive()
+    }
+}
+
+impl<K: fmt::Debug> fmt::Debug for WatchedKey<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("WatchedKey").field(&self.key).finish()
     }
 }
 

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use futures_util::future::{join, join_all};
 use futures_util::{FutureExt, StreamExt, stream};
 use leaderelection::{
-    KeyedStream, LockError, LockErrorKind, Observation, ObservationStream, SharedWatch, Version,
+    KeyedStream, LockError, LockErrorKind, Observation, ObservationStream, SharedWatch, Version, WatchedKey,
 };
 use tokio::sync::{mpsc, oneshot};
 
@@ -50,6 +50,15 @@ impl Store {
         items
     }
 
+    /// Whether those who asked, and have no answer, no longer wait for it.
+    fn given_up(&self) -> bool {
+        self.asked
+            .lock()
+            .unwrap()
+            .drain(..)
+            .all(|answer| answer.is_closed())
+    }
+
     fn refuses(&self, error: LockError) {
         let answer = self.asked.lock().unwrap().pop().unwrap();
         answer.send(Err(error)).unwrap();
@@ -68,9 +77,11 @@ async fn follow<const N: usize>(
     watch: &SharedWatch<&'static str>,
     keys: [&'static str; N],
 ) -> (mpsc::UnboundedSender<Item>, Vec<ObservationStream>) {
-    let following = join_all(keys.map(|key| watch.follow(key)));
+    let keys = keys.map(|key| watch.key(key));
+    let following = join_all(keys.iter().map(WatchedKey::follow));
     let mut following = std::pin::pin!(following);
     assert!(following.as_mut().now_or_never().is_none());
+    tokio::task::yield_now().await;
     assert_eq!(store.asked(), 1, "one watch for all");
     let items = store.opens();
     let followed = following.await.into_iter().map(Result::unwrap).collect();
@@ -93,7 +104,7 @@ async fn each_sees_its_own_key_and_the_store_one_watch() {
     assert_eq!(shown(&mut followed[0]).await, at(3));
     assert_eq!(shown(&mut followed[1]).await, at(1));
     assert_eq!(shown(&mut followed[2]).await, at(3));
-    let mut late = watch.follow("c").now_or_never().unwrap().unwrap();
+    let mut late = watch.key("c").follow().now_or_never().unwrap().unwrap();
     assert_eq!(store.asked(), 0, "it is open already");
     assert!(
         late.next().now_or_never().is_none(),
@@ -104,16 +115,26 @@ async fn each_sees_its_own_key_and_the_store_one_watch() {
 }
 
 #[tokio::test]
-async fn the_newest_is_kept_for_who_has_not_looked() {
+async fn the_newest_alone_is_kept_for_who_has_not_looked() {
     let store = Store::default();
     let (items, mut followed) = follow(&store, &store.watch(), ["a"]).await;
     for version in 1..=1_000 {
         items.send(Ok(("a", at(version)))).unwrap();
     }
-    let mut last = at(0);
-    while last != at(1_000) {
-        last = shown(&mut followed[0]).await;
+    // A watch may repeat what it has shown.
+    items.send(Ok(("a", at(999)))).unwrap();
+    drop(items);
+    let mut seen = Vec::new();
+    while let Some(Ok(observation)) = followed[0].next().await {
+        seen.push(observation);
     }
+    assert!(seen.len() < 100, "it is not a queue: {}", seen.len());
+    let (items, mut followed) = follow(&store, &store.watch(), ["a"]).await;
+    for version in [1, 5, 4] {
+        items.send(Ok(("a", at(version)))).unwrap();
+    }
+    tokio::task::yield_now().await;
+    assert_eq!(shown(&mut followed[0]).await, at(5));
     assert!(followed[0].next().now_or_never().is_none());
 }
 
@@ -140,8 +161,10 @@ async fn an_end_is_everybody_s_and_the_next_is_opened_once() {
 async fn who_waits_is_told_why_it_could_not_be_opened_and_the_next_tries_again() {
     let store = Store::default();
     let watch = store.watch();
-    let mut following = std::pin::pin!(join(watch.follow("a"), watch.follow("b")));
+    let (a, b) = (watch.key("a"), watch.key("b"));
+    let mut following = std::pin::pin!(join(a.follow(), b.follow()));
     assert!(following.as_mut().now_or_never().is_none());
+    tokio::task::yield_now().await;
     store.refuses(LockError::new(LockErrorKind::Denied, "not for you"));
     let (a, b) = following.await;
     for refused in [a, b] {
@@ -150,25 +173,84 @@ async fn who_waits_is_told_why_it_could_not_be_opened_and_the_next_tries_again()
     follow(&store, &watch, ["a", "b"]).await;
 }
 
-/// Whose patience is at its end takes nobody else with it.
+/// The least patient sets the limit: an opening that hangs is not waited for because there is always somebody who has just come.
 #[tokio::test]
-async fn when_who_opens_it_gives_up_another_one_does() {
+async fn who_gives_up_waiting_gives_up_for_all_and_the_next_opens_another_once() {
     let store = Store::default();
     let watch = store.watch();
-    let mut first = Box::pin(watch.follow("a"));
-    assert!(first.as_mut().now_or_never().is_none());
-    let mut second = Box::pin(watch.follow("b"));
-    let mut third = Box::pin(watch.follow("c"));
-    assert!(second.as_mut().now_or_never().is_none() && third.as_mut().now_or_never().is_none());
-    assert_eq!(store.asked(), 1);
-    drop(first);
-    assert!(second.as_mut().now_or_never().is_none() && third.as_mut().now_or_never().is_none());
-    assert_eq!(store.asked(), 2, "one of the two opens another");
+    let keys = ["a", "b", "c"].map(|key| watch.key(key));
+    let [mut first, mut second, mut third] = keys.each_ref().map(|key| Box::pin(key.follow()));
+    for waiting in [&mut first, &mut second, &mut third] {
+        assert!(waiting.now_or_never().is_none());
+    }
+    tokio::task::yield_now().await;
+    drop(second);
+    for waiting in [first, third] {
+        let error = waiting.await.err().unwrap();
+        assert_eq!(error.kind(), LockErrorKind::Unavailable);
+        assert!(error.to_string().contains("given up"), "{error}");
+    }
+    tokio::task::yield_now().await;
+    assert!(store.given_up(), "the store is no longer asked");
+    follow(&store, &watch, ["a", "b", "c"]).await;
+}
+
+/// SAFETY 20: a lock that opens its watch anew because it has kept silent gets another, however many trust it.
+#[tokio::test]
+async fn a_watch_that_was_left_for_another_ends_for_all() {
+    let store = Store::default();
+    let watch = store.watch();
+    let (a, b) = (watch.key("a"), watch.key("b"));
+    let following = async {
+        futures_util::future::try_join(a.follow(), b.follow())
+            .await
+            .unwrap()
+    };
+    let mut following = std::pin::pin!(following);
+    assert!(following.as_mut().now_or_never().is_none());
+    tokio::task::yield_now().await;
+    let silent = store.opens();
+    let (left, mut trusting) = following.await;
+    drop(left);
+    // Another lock of the same key has no reason to mistrust it.
+    let _other = watch.key("a").follow().now_or_never().unwrap().unwrap();
+    let mut again = std::pin::pin!(a.follow());
+    assert!(again.as_mut().now_or_never().is_none());
+    assert!(trusting.next().await.is_none(), "it ends for who still trusts it");
+    silent.closed().await;
     let items = store.opens();
-    let mut second = second.await.unwrap();
-    let _third = third.await.unwrap();
-    items.send(Ok(("b", at(1)))).unwrap();
-    assert_eq!(shown(&mut second).await, at(1));
+    let mut again = again.await.unwrap();
+    items.send(Ok(("a", at(7)))).unwrap();
+    assert_eq!(shown(&mut again).await, at(7));
+    // It has ended for the other one, who does not end the next for that.
+    let _b = b.follow().now_or_never().unwrap().unwrap();
+    assert_eq!(store.asked(), 0);
+}
+
+/// What is opened and ends at once ends for all who waited, and is not opened by one after another.
+#[tokio::test]
+async fn one_that_ends_at_once_is_opened_once() {
+    let store = Store::default();
+    let watch = store.watch();
+    let keys = ["a", "b", "c"].map(|key| watch.key(key));
+    let mut following = std::pin::pin!(join_all(keys.iter().map(WatchedKey::follow)));
+    assert!(following.as_mut().now_or_never().is_none());
+    tokio::task::yield_now().await;
+    drop(store.opens());
+    for followed in following.await {
+        assert!(followed.unwrap().next().await.is_none());
+    }
+    assert_eq!(store.asked(), 0);
+}
+
+#[tokio::test]
+async fn a_panic_of_the_store_s_is_told() {
+    let watch = SharedWatch::new(|| async {
+        let stream: KeyedStream<&str> = stream::poll_fn(|_| panic!("no more")).boxed();
+        Ok(stream)
+    });
+    let error = watch.key("a").follow().await.err().unwrap();
+    assert_eq!(error.to_string(), "unavailable: the shared watch panicked");
 }
 
 #[tokio::test]
@@ -204,7 +286,7 @@ fn with_its_runtime_it_ends_and_another_opens_the_next() {
 #[test]
 fn outside_a_runtime_it_is_an_error_and_no_panic() {
     let watch = SharedWatch::new(|| async { Ok(stream::empty::<Item>().boxed()) });
-    let refused = watch.follow("a").now_or_never().unwrap().err().unwrap();
+    let refused = watch.key("a").follow().now_or_never().unwrap().err().unwrap();
     assert_eq!(refused.kind(), LockErrorKind::Invalid);
     assert!(refused.to_string().contains("runtime"), "{refused}");
 }
