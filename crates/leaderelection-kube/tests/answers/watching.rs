@@ -40,7 +40,7 @@ async fn a_watch_that_ends_says_why() -> TestResult {
             "in the middle of an event",
         ),
         (
-            Answer::new(200, "x".repeat(5 << 20)),
+            Answer::new(200, "x".repeat(17 << 20)),
             Unavailable,
             "an event without end",
         ),
