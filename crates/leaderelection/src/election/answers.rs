@@ -72,7 +72,7 @@ impl Election {
         {
             if attempt.known != newest {
                 // Something newer was heard meanwhile: a label, if the acquisition still stands.
-                if self.seen.perhaps_own {
+                if self.seen.perhaps_own || self.doubts(version) {
                     self.confirmed(now, &attempt, version, valid_until);
                 }
                 return;
@@ -109,6 +109,7 @@ impl Election {
         if self.seen.record() != Some(&attempt.record) {
             return;
         }
+        self.doubt_no_longer(now, version);
         if self.held.is_some() {
             if now.mono < valid_until {
                 self.extend(valid_until);

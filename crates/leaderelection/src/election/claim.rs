@@ -5,8 +5,10 @@
 //! lie behind the create.
 
 use super::io::ElectionEvent;
+use super::observed::State;
 use super::{Election, MissingRecord, Variant};
-use crate::identity::FencingToken;
+use crate::identity::{FencingToken, Version};
+use crate::lock::Content;
 use crate::moment::{Moment, MonoTime};
 
 impl Election {
@@ -63,7 +65,7 @@ impl Election {
     /// The claim's object has a version that this process did not see itself write: it waits anew. Under a name that others
     /// may have, too, it may be a twin's claim that is equal to the letter, and is waited out as such (SAFETY 16).
     pub(super) fn claim_in_doubt(&mut self, now: Moment) {
-        if self.is_claim() && !self.config.identity.is_unique() && !self.config.exclusive_identity {
+        if self.is_claim() && self.may_have_twins() {
             self.lapse_claim(now);
             return;
         }
@@ -80,6 +82,41 @@ impl Election {
         self.seen.own = false;
         self.wait_out(now, self.seen.last_seconds);
         self.event(ElectionEvent::ClaimLapsed);
+    }
+
+    /// The renewal of a claim was seen, and its answer is still to come. Under a name that others may have, too, it may be a
+    /// twin's: after a deletion that this process has not seen both may claim in one second, and renew as often. So the lease is not
+    /// extended, and this process neither writes on that version nor ripens, until the answer tells that it was its own.
+    pub(super) fn renewal_in_doubt(&mut self, now: Moment, version: Version, content: Content) {
+        self.change_state(State::Present(content));
+        self.seen.own = false;
+        self.wait_out(now, self.seen.last_seconds);
+        if let Some(held) = &mut self.held {
+            held.doubted = Some(version);
+        }
+        self.heard(now);
+    }
+
+    pub(super) fn doubts(&self, version: Version) -> bool {
+        self.held
+            .as_ref()
+            .is_some_and(|held| held.doubted == Some(version))
+    }
+
+    /// The answer has come.
+    pub(super) fn doubt_no_longer(&mut self, now: Moment, version: Version) {
+        if let Some(held) = self.held.as_mut().filter(|held| held.doubted == Some(version)) {
+            held.doubted = None;
+            if held.ripe_at.is_none() {
+                self.seen.own = true;
+                self.seen.takeable_at = now.mono;
+            }
+        }
+    }
+
+    /// Whether another process may live under this name, or one of its claims may.
+    pub(super) fn may_have_twins(&self) -> bool {
+        !self.config.identity.is_unique() && !self.config.exclusive_identity
     }
 
     pub(super) fn is_claim(&self) -> bool {

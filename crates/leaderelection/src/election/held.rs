@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::io::{ElectionEvent, LossReason, Purpose, TermChange};
 use super::observed::Seen;
 use super::{Election, ElectionConfig, Variant, compose};
-use crate::identity::FencingToken;
+use crate::identity::{FencingToken, Version};
 use crate::moment::{Moment, MonoTime};
 
 /// A term or a claim that this process holds.
@@ -20,6 +20,9 @@ pub(super) struct Held {
     pub(super) at_risk_told: bool,
     /// While it is only a claim: when it becomes a term (SAFETY 18).
     pub(super) ripe_at: Option<MonoTime>,
+    /// As which version the renewal of a claim was seen that has to be answered first: it may be a twin's, of a claim that is equal
+    /// to the letter (SAFETY 18). Until then nothing is renewed, and nothing ripens.
+    pub(super) doubted: Option<Version>,
 }
 
 impl Held {
@@ -88,6 +91,7 @@ impl Election {
             at_risk_at: MonoTime::NEVER,
             at_risk_told: false,
             ripe_at,
+            doubted: None,
         };
         held.lasts_until(valid_until, &self.config);
         self.held = Some(held);
@@ -170,7 +174,8 @@ impl Election {
     /// Tells what time alone has brought about for the term: a claim that is ripe, a term at risk, work to be dropped.
     pub(super) fn advance_term(&mut self, now: Moment) {
         if let Some(held) = &mut self.held {
-            if held.ripe_at.is_some_and(|ripe_at| ripe_at <= now.mono) && self.work == Work::None {
+            let ripe = held.ripe_at.is_some_and(|ripe_at| ripe_at <= now.mono);
+            if ripe && held.doubted.is_none() && self.work == Work::None {
                 held.ripe_at = None;
                 self.seen.own = true;
                 self.start_work();
@@ -207,10 +212,9 @@ impl Election {
     }
 
     pub(super) fn renew_at(&self) -> MonoTime {
-        if self.held.is_some() {
-            self.write_at.max(self.cas_busy_until)
-        } else {
-            MonoTime::NEVER
+        match &self.held {
+            Some(held) if held.doubted.is_none() => self.write_at.max(self.cas_busy_until),
+            _ => MonoTime::NEVER,
         }
     }
 
@@ -220,7 +224,8 @@ impl Election {
         if let Some(held) = &self.held {
             next = next.min(held.lost_at(&self.config));
             match held.ripe_at {
-                Some(ripe_at) => next = next.min(ripe_at),
+                Some(ripe_at) if held.doubted.is_none() => next = next.min(ripe_at),
+                Some(_) => {}
                 None if !held.at_risk_told => next = next.min(held.at_risk_at),
                 None => {}
             }

@@ -158,6 +158,7 @@ impl Election {
             by.time(&mut held.valid_until);
             by.time(&mut held.at_risk_at);
             held.ripe_at.iter_mut().for_each(|time| by.time(time));
+            held.doubted.iter_mut().for_each(|version| by.version(version));
         }
         if let Work::Stopping { drop_at, .. } = &mut self.work {
             by.time(drop_at);

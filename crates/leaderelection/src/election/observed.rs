@@ -250,6 +250,11 @@ impl Election {
         }
         self.seen.version = Some(version);
         self.seen.went_back = false;
+        let renews_claim = landed.is_some_and(|landed| landed.purpose == Purpose::RenewClaim);
+        if renews_claim && self.held.is_some() && self.may_have_twins() {
+            self.renewal_in_doubt(now, version, content);
+            return;
+        }
         if landed.is_none()
             && self.seen.content() == Some(&content)
             && !self.broken(Variant::EveryVersionRestarts)
@@ -416,7 +421,7 @@ impl Election {
     }
 
     /// Returns whether another holder is seen than before.
-    fn change_state(&mut self, state: State) -> bool {
+    pub(super) fn change_state(&mut self, state: State) -> bool {
         let before = std::mem::replace(&mut self.seen.state, state);
         (self.seen.perhaps_own, self.seen.earlier_life) = (false, false);
         if let Some(record) = self.seen.record() {
@@ -436,7 +441,7 @@ impl Election {
     }
 
     /// Something new was heard: a retry need not wait, and the watch is not silent.
-    fn heard(&mut self, now: Moment) {
+    pub(super) fn heard(&mut self, now: Moment) {
         if self.held.is_none() {
             self.write_at = now.mono;
         }
