@@ -45,7 +45,7 @@ fn quiet(rates: [u8; 2], ticks: Ticks) -> Result<Setting, EmptyIdentity> {
     Ok(setting(rates, ticks)?.powers(Powers::NONE))
 }
 
-/// How many states there are in the worlds that CI explores, as docs/PROOF.md has them. One that has become smaller may prove less,
+/// How many states there are in worlds that are explored to the end, as docs/PROOF.md has them: all of CI's, and one of the larger. One that has become smaller may prove less,
 /// and one that has become larger forgets less than it did: either is to be understood before the number is changed.
 const STATES: &[(&str, usize)] = &[
     ("clocks that differ", 1_849_730),
@@ -75,11 +75,12 @@ fn holds(name: &str, setting: Setting) -> Result<(), EmptyIdentity> {
         "{name}: never seen: {:?}",
         outcome.impossible
     );
-    if let Some((_, states)) = STATES.iter().find(|(world, _)| *world == name) {
-        assert!(
+    match STATES.iter().find(|(world, _)| *world == name) {
+        Some((_, states)) => assert!(
             outcome.states == *states,
             "{name}: {states} states are known, not {outcome}"
-        );
+        ),
+        None => println!("{name}: how many states it has is not held"),
     }
     Ok(())
 }
