@@ -1,5 +1,5 @@
 //! The whole guard under threads: the very file that ships, around an atomic and a clock at which shuttle switches threads, and
-//! every order of them. What the standard library's `Arc` and tokio's channels do is one step here: they are tested by those who
+//! every order of them. What the standard library's `Arc` and a channel does is one step here: they are tested by those who
 //! make them. `interleavings` has the validity alone, with all that a weak memory may do.
 
 #![allow(clippy::unwrap_used, reason = "tests speak by failing")]
@@ -15,6 +15,8 @@ mod leadership;
 mod term;
 #[path = "../src/elector/validity.rs"]
 mod validity;
+#[path = "../src/elector/watched.rs"]
+mod watched;
 
 // What they take from their surroundings.
 mod atomic {
@@ -85,11 +87,11 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use driver::Command;
+use futures_channel::mpsc::{UnboundedReceiver, unbounded};
 use leaderelection::{Clock, FencingToken, LossReason, MonoTime};
 use leadership::Leadership;
 use shuttle::{check_dfs, future, thread};
 use term::{Term, TermTimes};
-use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 const fn at(nanos: i64) -> MonoTime {
     MonoTime::from_nanos(nanos)
@@ -122,7 +124,7 @@ impl Clock for TestClock {
 /// A leadership until 10 on a clock at 5.
 fn leading() -> (Leadership, Arc<TestClock>, UnboundedReceiver<Command>) {
     let clock = Arc::new(TestClock(shuttle::sync::atomic::AtomicI64::new(5)));
-    let (commands, told) = unbounded_channel();
+    let (commands, told) = unbounded();
     let on: Arc<dyn Clock> = Arc::<TestClock>::clone(&clock);
     let token = FencingToken::new(1);
     let term = Term::new(on, token, 1, at(10), TermTimes::default());

@@ -188,9 +188,9 @@ pub struct Election {
 
 impl Election {
     /// A candidate that knows nothing yet. Its first [`handle`](Self::handle) is with [`Input::Wake`].
-    pub fn new(config: ElectionConfig) -> Self {
+    pub fn new(config: impl Into<Arc<ElectionConfig>>) -> Self {
         Self {
-            config: Arc::new(config),
+            config: config.into(),
             seen: Seen::new(),
             attempts: Attempts::default(),
             held: None,

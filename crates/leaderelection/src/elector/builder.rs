@@ -3,11 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::broadcast;
-
-use super::event::{EVENTS_KEPT, TermEnd};
+use super::event::{Announcer, TermEnd};
 use super::panics::AgainAfterPanic;
-use super::{ElectionError, LeaderElector};
+use super::{ElectionError, LeaderElector, Setup};
 use crate::clock::{Clock, SystemClock};
 use crate::election::{ElectionConfig, MissingRecord};
 use crate::identity::Identity;
@@ -148,7 +146,7 @@ impl LeaderElectorBuilder {
             variant: self.variant,
             ..ElectionConfig::new(identity)
         };
-        Ok(LeaderElector {
+        Ok(LeaderElector(Box::new(Setup {
             name: self.name.unwrap_or_else(|| self.lock.describe()),
             again_after_panic: self.again_after_panic,
             place: Arc::default(),
@@ -157,8 +155,8 @@ impl LeaderElectorBuilder {
             clock: self.clock,
             on_stopped: self.on_stopped,
             on_new_leader: self.on_new_leader,
-            events: broadcast::Sender::new(EVENTS_KEPT),
-        })
+            events: Announcer::default(),
+        })))
     }
 }
 

@@ -11,9 +11,8 @@ use futures_util::{FutureExt, StreamExt};
 use super::shared::Shared;
 use super::term::Term;
 use super::watching::Watch;
-use crate::election::{Attempt, Read};
+use crate::election::{Attempt, ElectionConfig, Read};
 use crate::lock::{LockError, LockErrorKind, Observation, ResourceLock, Swap};
-use crate::timing::LeaseTiming;
 
 /// An answer to a call.
 pub(super) enum Answer {
@@ -24,16 +23,16 @@ pub(super) enum Answer {
 /// One lock, and what was asked of it.
 pub(super) struct Calls {
     lock: Arc<dyn ResourceLock>,
-    timing: LeaseTiming,
+    config: Arc<ElectionConfig>,
     shared: Arc<Shared>,
     under_way: FuturesUnordered<BoxFuture<'static, Answer>>,
 }
 
 impl Calls {
-    pub(super) fn new(lock: Arc<dyn ResourceLock>, timing: LeaseTiming, shared: Arc<Shared>) -> Self {
+    pub(super) fn new(lock: Arc<dyn ResourceLock>, config: Arc<ElectionConfig>, shared: Arc<Shared>) -> Self {
         Self {
             lock,
-            timing,
+            config,
             shared,
             under_way: FuturesUnordered::new(),
         }
@@ -51,7 +50,7 @@ impl Calls {
 
     pub(super) fn get(&self, read: Read) {
         let (lock, clock) = (Arc::clone(&self.lock), Arc::clone(self.shared.clock()));
-        let until = read.sent.after(self.timing.attempt_timeout());
+        let until = read.sent.after(self.config.timing.attempt_timeout());
         self.under_way.push(Box::pin(async move {
             let result = tokio::select! {
                 biased;
@@ -70,8 +69,8 @@ impl Calls {
             Arc::clone(self.shared.clock()),
             Arc::clone(&self.shared),
         );
-        let until = attempt.sent.after(self.timing.renew_deadline());
-        let patience = attempt.sent.after(self.timing.attempt_timeout());
+        let until = attempt.sent.after(self.config.timing.renew_deadline());
+        let patience = attempt.sent.after(self.config.timing.attempt_timeout());
         self.under_way.push(Box::pin(async move {
             let record = Arc::clone(&attempt.record);
             let mut call = pin!(caught(lock.compare_and_swap(attempt.expected, &record)));
@@ -99,7 +98,7 @@ impl Calls {
     pub(super) fn open_watch(&self) -> Watch {
         let (lock, clock) = (Arc::clone(&self.lock), Arc::clone(self.shared.clock()));
         let now = clock.mono();
-        let until = now.after(self.timing.attempt_timeout());
+        let until = now.after(self.config.timing.attempt_timeout());
         let opening = Box::pin(async move {
             tokio::select! {
                 biased;

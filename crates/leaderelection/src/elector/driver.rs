@@ -15,7 +15,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use futures_channel::mpsc;
+use futures_util::StreamExt;
 
 use super::calls::{Answer, Calls};
 use super::event::{Event, Operation, TermEnd};
@@ -41,7 +42,7 @@ pub(super) enum Command {
 }
 
 pub(super) struct Driver {
-    config: ElectionConfig,
+    config: Arc<ElectionConfig>,
     election: Election,
     shared: Arc<Shared>,
     commands: mpsc::UnboundedReceiver<Command>,
@@ -72,14 +73,14 @@ impl Drop for Driver {
 impl Driver {
     pub(super) fn new(
         lock: Arc<dyn ResourceLock>,
-        config: ElectionConfig,
+        config: Arc<ElectionConfig>,
         shared: Arc<Shared>,
         commands: mpsc::UnboundedReceiver<Command>,
         again: Option<AgainAfterPanic>,
     ) -> Self {
         Self {
-            calls: Calls::new(lock, config.timing.clone(), Arc::clone(&shared)),
-            election: Election::new(config.clone()),
+            calls: Calls::new(lock, Arc::clone(&config), Arc::clone(&shared)),
+            election: Election::new(Arc::clone(&config)),
             config,
             takeable_at: shared.clock().mono(),
             shared,
@@ -92,8 +93,8 @@ impl Driver {
         }
     }
 
-    /// Runs until the election has ended.
-    pub(super) async fn run(mut self) {
+    /// Runs until the election has ended. A future keeps what it is given twice, and of a pointer that is little.
+    pub(super) async fn run(mut self: Box<Self>) {
         let mut input = Input::Wake;
         loop {
             let Some(deadline) = self.handle(input) else {
@@ -129,7 +130,7 @@ impl Driver {
         tokio::select! {
             // The user first: a stop must not wait behind a watch that never rests.
             biased;
-            command = self.commands.recv() => match command {
+            command = self.commands.next() => match command {
                 Some(Command::StepDown) => Input::StepDown,
                 Some(Command::WorkEnded) => self.work_ended(),
                 Some(Command::Stop) | None => Input::Stop,

@@ -2,10 +2,12 @@
 
 use std::fmt;
 use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_core::Stream;
+use tokio::sync::broadcast;
 use tokio_stream::wrappers::BroadcastStream;
 use tokio_stream::wrappers::errors::BroadcastStreamRecvError;
 
@@ -16,7 +18,7 @@ use crate::identity::FencingToken;
 use crate::lock::LockError;
 
 /// How many events a slow reader may be behind before it misses some.
-pub(super) const EVENTS_KEPT: usize = 128;
+const EVENTS_KEPT: usize = 128;
 
 /// Something happened in an election, as seen by one candidate.
 #[derive(Debug, Clone)]
@@ -120,13 +122,37 @@ impl fmt::Display for Operation {
     }
 }
 
+/// Where events are told. Its channel is made when somebody listens: it takes more memory than all else of an election. The last clone
+/// that is dropped ends the streams.
+#[derive(Clone, Default)]
+pub(super) struct Announcer(Arc<OnceLock<broadcast::Sender<Event>>>);
+
+impl Announcer {
+    pub(super) fn listen(&self) -> Events {
+        let channel = self.0.get_or_init(|| broadcast::Sender::new(EVENTS_KEPT));
+        Events::new(channel.subscribe())
+    }
+
+    pub(super) fn tell(&self, event: Event) {
+        if let Some(channel) = self.0.get() {
+            // Whoever listened may be gone.
+            let _ = channel.send(event);
+        }
+    }
+}
+
 /// The events of one election from the moment it was asked for. Ends with the election.
 #[derive(Debug)]
 pub struct Events(BroadcastStream<Event>);
 
 impl Events {
-    pub(super) fn new(receiver: tokio::sync::broadcast::Receiver<Event>) -> Self {
+    fn new(receiver: broadcast::Receiver<Event>) -> Self {
         Self(BroadcastStream::new(receiver))
+    }
+
+    /// Of an election that is over.
+    pub(super) fn none() -> Self {
+        Self::new(broadcast::channel(1).1)
     }
 
     /// The next event; `None` when the election is over.

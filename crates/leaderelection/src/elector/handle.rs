@@ -42,9 +42,9 @@ impl ElectionHandle {
     }
 
     async fn next(&self, take: impl Fn(&Shared) -> Option<Leadership>) -> Result<Leadership, ElectionError> {
-        let mut state = self.shared.state();
         loop {
-            match state.borrow_and_update().end.clone() {
+            let changed = self.shared.state().changed();
+            match self.shared.ending() {
                 Some(End::Stopped) => return Err(ElectionError::Stopped),
                 Some(End::Gone) => return Err(ElectionError::ElectorGone),
                 Some(End::Panicked(message)) => return Err(ElectionError::WorkPanicked(message)),
@@ -53,14 +53,13 @@ impl ElectionHandle {
             if let Some(leadership) = take(&self.shared) {
                 return Ok(leadership);
             }
-            // The sender lives in `shared`, so a change is all that this can be.
-            let _ = state.changed().await;
+            changed.await;
         }
     }
 
     /// Who holds the election, as far as this candidate has seen. It may be out of date, and is never a reason to act.
     pub fn leader(&self) -> Option<String> {
-        self.shared.state().borrow().leader.clone()
+        self.shared.state().look().leader.clone()
     }
 
     /// Whether this candidate leads now.
@@ -75,7 +74,7 @@ impl ElectionHandle {
 
     /// What happens from now on.
     pub fn events(&self) -> Events {
-        Events::new(self.shared.subscribe())
+        self.shared.events()
     }
 
     /// Lets somebody else lead, and campaigns again after P or when another holds (SAFETY 14). The work is asked to
@@ -108,20 +107,21 @@ impl ElectionHandle {
     /// # Errors
     /// When its task was gone before its end, or it ended because the work panicked.
     pub async fn ended(&self) -> Result<(), ElectionError> {
-        let mut state = self.shared.state();
-        let end = state
-            .wait_for(|state| state.end.is_some())
-            .await
-            .ok()
-            .and_then(|state| state.end.clone());
+        let end = loop {
+            let changed = self.shared.state().changed();
+            if let Some(end) = self.shared.ending() {
+                break end;
+            }
+            changed.await;
+        };
         if let Some(called) = &self.called {
             // Nothing is ever sent: this waits for the sender's end.
             while called.clone().changed().await.is_ok() {}
         }
         match end {
-            Some(End::Stopped) => Ok(()),
-            Some(End::Panicked(message)) => Err(ElectionError::WorkPanicked(message)),
-            Some(End::Gone) | None => Err(ElectionError::ElectorGone),
+            End::Stopped => Ok(()),
+            End::Panicked(message) => Err(ElectionError::WorkPanicked(message)),
+            End::Gone => Err(ElectionError::ElectorGone),
         }
     }
 

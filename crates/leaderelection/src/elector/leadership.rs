@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use futures_channel::mpsc;
 
 use super::driver::Command;
 use super::term::Term;
@@ -77,7 +77,7 @@ impl Drop for Alive {
                 .set_panicked("its leadership was dropped by a panic".to_owned());
         }
         // The driver may be gone; then nobody needs to know.
-        let _ = self.commands.send(Command::WorkEnded);
+        let _ = self.commands.unbounded_send(Command::WorkEnded);
     }
 }
 

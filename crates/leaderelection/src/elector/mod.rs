@@ -17,6 +17,7 @@ mod telemetry;
 mod term;
 mod tuning;
 mod validity;
+mod watched;
 mod watching;
 
 /// Where [`validity`] has its atomic from.
@@ -30,12 +31,13 @@ use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::Arc;
 
+use futures_channel::mpsc;
 use futures_util::FutureExt;
-use tokio::sync::{broadcast, mpsc};
 
 use self::builder::{OnNewLeader, OnStopped};
 use self::callbacks::Callbacks;
 use self::driver::Driver;
+use self::event::Announcer;
 use self::observer::Place;
 use self::panics::AgainAfterPanic;
 use self::shared::Shared;
@@ -74,13 +76,16 @@ pub use self::tuning::{TimingAdvice, TimingVerdict};
 /// | `ReleaseOnCancel: true` | always, once the work has stopped |
 /// | `Check(maxTolerableExpiredLease)` | [`ElectionObserver::health`], [`ElectionHandle::health`] |
 /// | `LeaderElectionConfig.Name` | [`name`](LeaderElectorBuilder::name), the label of the metrics |
-pub struct LeaderElector {
+pub struct LeaderElector(Box<Setup>);
+
+/// What an elector is made of; behind a pointer, so that it makes no future large that holds it.
+struct Setup {
     lock: Arc<dyn ResourceLock>,
     config: ElectionConfig,
     clock: Arc<dyn Clock>,
     on_stopped: Option<OnStopped>,
     on_new_leader: Option<OnNewLeader>,
-    events: broadcast::Sender<Event>,
+    events: Announcer,
     name: String,
     again_after_panic: Option<AgainAfterPanic>,
     place: Arc<Place>,
@@ -163,7 +168,7 @@ impl LeaderElector {
         F: FnMut(Leadership) -> Fut,
         Fut: Future,
     {
-        let again = self.again_after_panic.is_some();
+        let again = self.0.again_after_panic.is_some();
         let handle = self.spawn()?;
         let mut stop = pin!(stop.fuse());
         let mut stopped = false;
@@ -225,29 +230,30 @@ impl LeaderElector {
 
     /// What of it can run more than once: everything but the callbacks, and what follows a panic of its work, of which it has none.
     pub(crate) fn into_candidacy(self) -> Candidacy {
+        let setup = *self.0;
         Candidacy {
-            lock: self.lock,
-            config: self.config,
-            clock: self.clock,
-            events: self.events,
-            name: self.name,
-            place: self.place,
+            lock: setup.lock,
+            config: setup.config,
+            clock: setup.clock,
+            events: setup.events,
+            name: setup.name,
+            place: setup.place,
         }
     }
 
     /// Under which name it runs.
     pub fn identity(&self) -> &Identity {
-        &self.config.identity
+        &self.0.config.identity
     }
 
     /// For those who watch the election without a part in it, such as probes: from now on, while it runs, and after it.
     pub fn observer(&self) -> ElectionObserver {
-        ElectionObserver::new(Arc::clone(&self.place))
+        ElectionObserver::new(Arc::clone(&self.0.place))
     }
 
     /// What happens in this election from its very start. A handle gives the same from when it is asked.
     pub fn events(&self) -> Events {
-        Events::new(self.events.subscribe())
+        self.0.events.listen()
     }
 
     /// Starts the election on a task of its own.
@@ -257,30 +263,36 @@ impl LeaderElector {
     #[allow(clippy::disallowed_methods, reason = "the driver is a task")]
     pub fn spawn(self) -> Result<ElectionHandle, ElectionError> {
         let runtime = tokio::runtime::Handle::try_current().map_err(|_| ElectionError::NoRuntime)?;
-        let (sender, receiver) = mpsc::unbounded_channel();
+        let setup = *self.0;
+        let (sender, receiver) = mpsc::unbounded();
         let callbacks =
-            Callbacks::start(self.on_stopped, self.on_new_leader).map_err(|_| ElectionError::NoThread)?;
+            Callbacks::start(setup.on_stopped, setup.on_new_leader).map_err(|_| ElectionError::NoThread)?;
         let (callbacks, called) = callbacks.unzip();
-        let timing = self.config.timing.clone();
-        let lease_duration = timing.lease_duration();
-        let telemetry = Telemetry::new(&self.name, self.lock.describe(), timing, self.clock.mono());
+        let config = Arc::new(setup.config);
+        let lease_duration = config.timing.lease_duration();
+        let telemetry = Telemetry::new(
+            &setup.name,
+            setup.lock.describe(),
+            Arc::clone(&config),
+            setup.clock.mono(),
+        );
         let shared = Arc::new(Shared::new(
             telemetry,
-            self.clock,
+            setup.clock,
             lease_duration,
             sender,
-            self.events,
+            setup.events,
             callbacks,
         ));
-        self.place.put(&shared);
+        setup.place.put(&shared);
         let driver = Driver::new(
-            self.lock,
-            self.config,
+            setup.lock,
+            config,
             Arc::clone(&shared),
             receiver,
-            self.again_after_panic,
+            setup.again_after_panic,
         );
-        runtime.spawn(driver.run());
+        runtime.spawn(Box::new(driver).run());
         Ok(ElectionHandle::new(shared, called))
     }
 }
@@ -290,14 +302,14 @@ pub(crate) struct Candidacy {
     pub(crate) lock: Arc<dyn ResourceLock>,
     config: ElectionConfig,
     pub(crate) clock: Arc<dyn Clock>,
-    events: broadcast::Sender<Event>,
+    events: Announcer,
     name: String,
     place: Arc<Place>,
 }
 
 impl Candidacy {
     pub(crate) fn elector(&self) -> LeaderElector {
-        LeaderElector {
+        LeaderElector(Box::new(Setup {
             lock: Arc::clone(&self.lock),
             config: self.config.clone(),
             clock: Arc::clone(&self.clock),
@@ -307,7 +319,7 @@ impl Candidacy {
             name: self.name.clone(),
             again_after_panic: None,
             place: Arc::clone(&self.place),
-        }
+        }))
     }
 
     pub(crate) fn identity(&self) -> &Identity {
@@ -317,7 +329,7 @@ impl Candidacy {
     /// In strict mode, whatever was set (SAFETY 18).
     pub(crate) fn strict_elector(&self) -> LeaderElector {
         let mut elector = self.elector();
-        elector.config.missing_record = MissingRecord::ClaimThenLead;
+        elector.0.config.missing_record = MissingRecord::ClaimThenLead;
         elector
     }
 

@@ -92,7 +92,7 @@ impl ElectionObserver {
 
     /// Who holds the election, as far as this candidate has seen. It may be out of date, and is never a reason to act.
     pub fn leader(&self) -> Option<String> {
-        self.place.election()?.state().borrow().leader.clone()
+        self.place.election()?.state().look().leader.clone()
     }
 
     /// Whether this candidate leads now.

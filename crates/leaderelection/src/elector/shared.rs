@@ -5,17 +5,18 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{broadcast, mpsc, watch};
+use futures_channel::mpsc;
 
 use super::callbacks::Callbacks;
 use super::driver::Command;
-use super::event::{Event, Operation, TermEnd};
+use super::event::{Announcer, Event, Events, Operation, TermEnd};
 use super::leadership::{Leadership, WeakLeadership};
 use super::observer::{NotReady, Readiness, Unhealthy};
 use super::story::Failure;
 use super::telemetry::Telemetry;
 use super::term::Term;
 use super::tuning::TimingAdvice;
+use super::watched::Watched;
 use crate::clock::Clock;
 use crate::election::{Attempt, ElectionEvent};
 use crate::identity::FencingToken;
@@ -26,9 +27,9 @@ pub(super) struct Shared {
     clock: Arc<dyn Clock>,
     lease_duration: Duration,
     commands: mpsc::UnboundedSender<Command>,
-    events: Mutex<Option<broadcast::Sender<Event>>>,
+    events: Mutex<Option<Announcer>>,
     callbacks: Mutex<Option<Callbacks>>,
-    state: watch::Sender<State>,
+    state: Watched<State>,
     current: Mutex<Current>,
     panicked: Mutex<Option<String>>,
     telemetry: Telemetry,
@@ -72,7 +73,7 @@ impl Shared {
         clock: Arc<dyn Clock>,
         lease_duration: Duration,
         commands: mpsc::UnboundedSender<Command>,
-        events: broadcast::Sender<Event>,
+        events: Announcer,
         callbacks: Option<Callbacks>,
     ) -> Self {
         Self {
@@ -85,7 +86,7 @@ impl Shared {
             commands,
             events: Mutex::new(Some(events)),
             callbacks: Mutex::new(callbacks),
-            state: watch::Sender::default(),
+            state: Watched::default(),
             current: Mutex::default(),
             panicked: Mutex::default(),
         }
@@ -101,18 +102,23 @@ impl Shared {
 
     pub(super) fn command(&self, command: Command) {
         // The driver may have ended; then the command has nothing left to change.
-        let _ = self.commands.send(command);
+        let _ = self.commands.unbounded_send(command);
     }
 
-    pub(super) fn state(&self) -> watch::Receiver<State> {
-        self.state.subscribe()
+    /// How it has ended, if it has.
+    pub(super) fn ending(&self) -> Option<End> {
+        self.state.look().end.clone()
     }
 
-    /// A receiver of the events from now on; of a channel that is closed when the election is over.
-    pub(super) fn subscribe(&self) -> broadcast::Receiver<Event> {
+    pub(super) fn state(&self) -> &Watched<State> {
+        &self.state
+    }
+
+    /// The events from now on; none when the election is over.
+    pub(super) fn events(&self) -> Events {
         lock(&self.events)
             .as_ref()
-            .map_or_else(|| broadcast::channel(1).1, broadcast::Sender::subscribe)
+            .map_or_else(Events::none, Announcer::listen)
     }
 
     pub(super) fn term(&self) -> Option<Arc<Term>> {
@@ -151,14 +157,13 @@ impl Shared {
             callbacks.tell(&event);
         }
         if let Some(events) = &*lock(&self.events) {
-            // Nobody may be listening.
-            let _ = events.send(event);
+            events.tell(event);
         }
     }
 
     pub(super) fn noticed(&self, event: ElectionEvent) {
         if let ElectionEvent::HolderChanged(holder) = &event {
-            self.state.send_modify(|state| state.leader.clone_from(holder));
+            self.state.change(|state| state.leader.clone_from(holder));
         }
         self.tell(Event::Noticed(event));
     }
@@ -175,7 +180,7 @@ impl Shared {
         };
         self.tell(event);
         // Whoever waits for a term looks again.
-        self.state.send_modify(|_| {});
+        self.state.tell();
     }
 
     /// A leadership that nobody has taken has no work to wait for.
@@ -232,7 +237,7 @@ impl Shared {
 
     /// See [`ElectionObserver::ready`](super::ElectionObserver::ready).
     pub(super) fn ready(&self, readiness: Readiness) -> Result<(), NotReady> {
-        let State { leader, end } = self.state.borrow().clone();
+        let State { leader, end } = self.state.look().clone();
         if end.is_some() {
             return Err(NotReady::NotRunning);
         }
@@ -269,8 +274,7 @@ impl Shared {
 
     /// The metrics of an election that is over, however it ended; of another nothing.
     fn told_that_it_ended(&self) {
-        let end = self.state.borrow().end.clone();
-        let Some(end) = end else { return };
+        let Some(end) = self.ending() else { return };
         // A recorder that panics is no reason to abort the program: this may be called because it has.
         let ended = AssertUnwindSafe(|| self.telemetry.ended(end != End::Gone));
         let _ = std::panic::catch_unwind(ended);
@@ -294,10 +298,8 @@ impl Shared {
     fn end(&self, end: End) {
         let before = std::mem::take(&mut *lock(&self.current));
         drop(before);
-        self.state.send_if_modified(|state| {
-            let first = state.end.is_none();
+        self.state.change(|state| {
             state.end.get_or_insert(end);
-            first
         });
         // Streams of events end with the channel, and callbacks with theirs.
         lock(&self.events).take();

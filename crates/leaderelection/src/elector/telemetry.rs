@@ -1,6 +1,6 @@
 //! What is told of an election beside its events: the log, the metrics, and whether its durations fit.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::event::{Event, Operation};
@@ -8,10 +8,9 @@ use super::event::{Event, Operation};
 use super::metrics::{Metrics, Outcome};
 use super::story::{Failure, Story};
 use super::tuning::{TimingAdvice, Tuning};
-use crate::election::{Attempt, ElectionEvent, Purpose};
+use crate::election::{Attempt, ElectionConfig, ElectionEvent, Purpose};
 use crate::lock::{LockError, Swap};
 use crate::moment::MonoTime;
-use crate::timing::LeaseTiming;
 
 /// For one election, from its start.
 pub(super) struct Telemetry {
@@ -28,11 +27,11 @@ impl Telemetry {
         not(feature = "metrics"),
         allow(unused_variables, reason = "the name is for metrics alone")
     )]
-    pub(super) fn new(name: &str, lock: String, timing: LeaseTiming, now: MonoTime) -> Self {
+    pub(super) fn new(name: &str, lock: String, config: Arc<ElectionConfig>, now: MonoTime) -> Self {
         Self {
             lock,
             story: Mutex::default(),
-            tuning: Mutex::new(Tuning::new(timing, now)),
+            tuning: Mutex::new(Tuning::new(config, now)),
             #[cfg(feature = "metrics")]
             metrics: Metrics::new(name),
         }

@@ -3,10 +3,9 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use tokio::sync::watch;
-
 use super::leadership::{LeadershipLost, Risk};
 use super::validity::Validity;
+use super::watched::Watched;
 use crate::clock::Clock;
 use crate::election::LossReason;
 use crate::identity::FencingToken;
@@ -23,7 +22,7 @@ pub(super) struct Term {
     lost: OnceLock<LossReason>,
     /// What the work said as it panicked.
     panicked: OnceLock<String>,
-    status: watch::Sender<Status>,
+    status: Watched<Status>,
 }
 
 /// What a term is measured by.
@@ -62,7 +61,7 @@ impl Term {
             validity: Validity::new(valid_until),
             lost: OnceLock::new(),
             panicked: OnceLock::new(),
-            status: watch::Sender::default(),
+            status: Watched::default(),
         }
     }
 
@@ -120,7 +119,7 @@ impl Term {
     pub(super) fn extend(&self, valid_until: MonoTime) {
         if self.validity.extend(valid_until) {
             // Whoever sleeps until the old end looks again.
-            self.status.send_modify(|_| {});
+            self.status.tell();
         }
     }
 
@@ -135,17 +134,17 @@ impl Term {
     }
 
     pub(super) fn set_draining(&self) {
-        self.status.send_modify(|status| status.draining = true);
+        self.status.change(|status| status.draining = true);
     }
 
     pub(super) fn set_lost(&self, reason: LossReason, drop_at: MonoTime) {
         let _ = self.lost.set(reason);
         self.validity.end();
-        self.status.send_modify(|status| status.drop_at = Some(drop_at));
+        self.status.change(|status| status.drop_at = Some(drop_at));
     }
 
     pub(super) fn set_dropped(&self) {
-        self.status.send_modify(|status| status.dropped = true);
+        self.status.change(|status| status.dropped = true);
     }
 
     /// Why the work may no longer act, by the clock or by what was seen; `None` while it may.
@@ -154,48 +153,53 @@ impl Term {
     }
 
     pub(super) async fn until_lost(&self) -> LossReason {
-        let mut status = self.status.subscribe();
         loop {
-            status.mark_unchanged();
+            let changed = self.status.changed();
             if let Err(lost) = self.check() {
                 return lost.reason;
             }
             tokio::select! {
-                // The sender lives in self, so a change is all that this can be.
-                _ = status.changed() => {}
+                () = changed => {}
                 () = self.clock.sleep_until(self.valid_until()) => {}
             }
         }
     }
 
     pub(super) async fn until_at_risk(&self) {
-        let mut status = self.status.subscribe();
         loop {
-            status.mark_unchanged();
+            let changed = self.status.changed();
             if self.check().is_err() || self.at_risk_at() <= self.clock.mono() {
                 return;
             }
             tokio::select! {
                 // A renewal, or the end.
-                _ = status.changed() => {}
+                () = changed => {}
                 () = self.clock.sleep_until(self.at_risk_at()) => {}
             }
         }
     }
 
     pub(super) async fn until_draining(&self) {
-        let mut status = self.status.subscribe();
+        let draining = async {
+            loop {
+                let changed = self.status.changed();
+                if self.status.look().draining {
+                    return;
+                }
+                changed.await;
+            }
+        };
         tokio::select! {
-            _ = status.wait_for(|status| status.draining) => {}
+            () = draining => {}
             _ = self.until_lost() => {}
         }
     }
 
     /// Returns when the work must be gone: told so, or by the clock alone should the driver be late.
     pub(super) async fn until_gone(&self) {
-        let mut status = self.status.subscribe();
         loop {
-            let Status { drop_at, dropped, .. } = *status.borrow_and_update();
+            let changed = self.status.changed();
+            let Status { drop_at, dropped, .. } = *self.status.look();
             let gone_at = self
                 .valid_until()
                 .after(self.times.grace)
@@ -205,7 +209,7 @@ impl Term {
                 return;
             }
             tokio::select! {
-                _ = status.changed() => {}
+                () = changed => {}
                 () = self.clock.sleep_until(drop_at) => {}
             }
         }

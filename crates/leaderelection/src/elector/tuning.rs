@@ -6,9 +6,10 @@
 
 use std::cmp::Ordering;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::election::LossReason;
+use crate::election::{ElectionConfig, LossReason};
 use crate::moment::MonoTime;
 use crate::timing::LeaseTiming;
 
@@ -70,7 +71,7 @@ pub struct TimingAdvice {
 
 /// What is kept for it.
 pub(super) struct Tuning {
-    timing: LeaseTiming,
+    config: Arc<ElectionConfig>,
     now: Span,
     before: Option<Span>,
     /// The send of the last success of the term that runs.
@@ -119,9 +120,9 @@ impl Span {
 }
 
 impl Tuning {
-    pub(super) fn new(timing: LeaseTiming, now: MonoTime) -> Self {
+    pub(super) fn new(config: Arc<ElectionConfig>, now: MonoTime) -> Self {
         Self {
-            timing,
+            config,
             now: Span::new(now),
             before: None,
             renewed_at: None,
@@ -156,7 +157,7 @@ impl Tuning {
     pub(super) fn lost(&mut self, now: MonoTime, reason: &LossReason) {
         self.renewed_at = None;
         if *reason == LossReason::DeadlineExceeded {
-            let deadline = self.timing.renew_deadline();
+            let deadline = self.config.timing.renew_deadline();
             let span = self.span(now);
             span.terms_lost = span.terms_lost.saturating_add(1);
             span.longest_unrenewed = span.longest_unrenewed.max(deadline);
@@ -199,7 +200,7 @@ impl Tuning {
         TimingAdvice {
             verdict,
             suggestion: self.suggestion(verdict, &span),
-            timing: self.timing.clone(),
+            timing: self.config.timing.clone(),
             observed_for,
             renewals: span.renewals,
             slowest_renewal: span.slowest_renewal,
@@ -222,14 +223,16 @@ impl Tuning {
 
     /// Between RetryPeriod, after which a renewal is due, and RenewDeadline.
     fn reserve(&self) -> Duration {
-        self.timing
+        self.config
+            .timing
             .renew_deadline()
-            .saturating_sub(self.timing.retry_period())
+            .saturating_sub(self.config.timing.retry_period())
     }
 
     /// How much of the reserve was needed.
     fn needed(&self, span: &Span) -> Duration {
-        span.longest_unrenewed.saturating_sub(self.timing.retry_period())
+        span.longest_unrenewed
+            .saturating_sub(self.config.timing.retry_period())
     }
 
     fn verdict(&self, span: &Span, observed_for: Duration) -> TimingVerdict {
@@ -268,14 +271,15 @@ impl Tuning {
             TimingVerdict::NeedlesslySlow => needed.max(HICCUP) * 5,
             TimingVerdict::Unknown | TimingVerdict::Fine => return None,
         };
-        let retry_period = self.timing.retry_period();
+        let retry_period = self.config.timing.retry_period();
         let renew_deadline = whole_seconds((retry_period + reserve).max(retry_period * 3 / 2));
-        let grace = self.timing.stop_grace();
-        let lease = (renew_deadline + grace).mul_f64(self.timing.tolerated_clock_rate_ratio());
-        self.timing
+        let grace = self.config.timing.stop_grace();
+        let lease = (renew_deadline + grace).mul_f64(self.config.timing.tolerated_clock_rate_ratio());
+        self.config
+            .timing
             .with_durations(whole_seconds(lease), renew_deadline)
             .ok()
-            .filter(|fitting| fitting.lease_duration().cmp(&self.timing.lease_duration()) == wanted)
+            .filter(|fitting| fitting.lease_duration().cmp(&self.config.timing.lease_duration()) == wanted)
     }
 }
 

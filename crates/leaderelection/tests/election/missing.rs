@@ -453,6 +453,37 @@ fn a_claim_s_renewal_that_is_shown_before_its_answer_counts_when_that_comes() {
     .assert_eq(&bench.take_transcript());
 }
 
+/// And where somebody has labelled the object meanwhile, so that the answer names an older version than the newest.
+#[test]
+fn a_label_does_not_cost_a_claim_s_renewal_that_was_shown_before_its_answer() {
+    let mut bench = Bench::knowing(under_a_shared_name(), absent(None));
+    bench.done(0.1, 1);
+    bench.wake(2.0);
+    bench.watch(2.1, present(2, "x/15@2#0"));
+    bench.watch(2.2, present(3, "x/15@2#0"));
+    bench.done(2.3, 2);
+    bench.wake(4.0);
+    expect![[r#"
+        0.1s: Claim done, v1
+            (HolderChanged(Some("x")))
+            (Claimed(15s))
+            wait until 2s
+        2s: wake
+            -> swap v1 to x/15@2#0, to RenewClaim
+            wait until 7s
+        2.1s: watch shows v2 x/15@2#0
+            wait until 10s
+        2.2s: watch shows v3 x/15@2#0
+            (ClaimLapsed)
+            wait until 8.2s
+        2.3s: RenewClaim done, v2
+            wait until 8.2s
+        4s: wake
+            wait until 8.2s
+    "#]]
+    .assert_eq(&bench.take_transcript());
+}
+
 /// SAFETY 6 and 16: a create starts the transitions anew, and a wall clock may stand. Two acquisitions of one life are never
 /// equal, or who missed a deletion between them would take the second for a label on the first.
 #[test]

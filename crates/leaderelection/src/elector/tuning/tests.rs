@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "tests speak by failing")]
 
 use super::*;
+use crate::Identity;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -10,9 +11,14 @@ fn s(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
+fn config(timing: LeaseTiming) -> Arc<ElectionConfig> {
+    let config = ElectionConfig::new(Identity::unique());
+    Arc::new(ElectionConfig { timing, ..config })
+}
+
 /// Renewed ten times at once, the last time after so long without.
 fn renewed(timing: LeaseTiming, unrenewed: Duration) -> Tuning {
-    let mut tuning = Tuning::new(timing, MonoTime::ZERO);
+    let mut tuning = Tuning::new(config(timing), MonoTime::ZERO);
     tuning.started(MonoTime::ZERO);
     for _ in 0..9 {
         tuning.renewed(MonoTime::ZERO, MonoTime::ZERO);
@@ -53,7 +59,7 @@ fn half_of_the_reserve_may_be_needed_and_no_more() {
 
 #[test]
 fn a_lost_term_is_too_tight_whatever_else_was_seen() {
-    let mut tuning = Tuning::new(usual(), MonoTime::ZERO);
+    let mut tuning = Tuning::new(config(usual()), MonoTime::ZERO);
     tuning.started(MonoTime::ZERO);
     tuning.lost(MonoTime::ZERO, &LossReason::DeadlineExceeded);
     assert_eq!(verdict(tuning, MINUTE), TimingVerdict::TooTight);
