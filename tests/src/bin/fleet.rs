@@ -1,0 +1,87 @@
+//! Measures many elections in one process, and beside them client-go's on the same kind of store, and prints a table:
+//!
+//! ```text
+//! cargo run --package leaderelection-tests --bin fleet -- memory|etcd|kube SECONDS ELECTIONS[xCANDIDATES]...
+//! ```
+//!
+//! The raw figures are written to `docs/performance/fleet-STORE.json`.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use leaderelection_tests::fleet::{Cost, Measured, Plan, Programs, Side, Store, measure};
+
+type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("fleet: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<()> {
+    let arguments: Vec<_> = std::env::args().skip(1).collect();
+    let [store, seconds, sizes @ ..] = arguments.as_slice() else {
+        return Err("usage: fleet memory|etcd|kube SECONDS ELECTIONS[xCANDIDATES]...".into());
+    };
+    let store: Store = store.parse()?;
+    let lasting = Duration::from_secs(seconds.parse()?);
+    let programs = Programs::build()?;
+    let mut all = Vec::new();
+    println!(
+        "| elections × candidates | whose | KiB each: leader, follower | µs of processor a second each: leader, follower | terms lost |"
+    );
+    println!("|---|---|---|---|---|");
+    for size in sizes {
+        let (elections, candidates) = size.split_once('x').unwrap_or((size, "2"));
+        let plan = Plan {
+            store,
+            elections: elections.parse()?,
+            candidates: candidates.parse()?,
+            lasting,
+        };
+        for side in [Side::Ours, Side::ClientGo] {
+            match measure(&programs, plan, side) {
+                Ok(measured) => {
+                    println!("{}", row(&measured));
+                    all.push(measured);
+                }
+                Err(error) => println!("| {size} | {side:?} | {error} | | |"),
+            }
+        }
+    }
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/performance");
+    let path = folder.join(format!(
+        "fleet-{}.json",
+        arguments.first().map_or("", String::as_str)
+    ));
+    Ok(std::fs::write(path, serde_json::to_string_pretty(&all)? + "\n")?)
+}
+
+fn row(measured: &Measured) -> String {
+    let Measured {
+        plan,
+        side,
+        leaders,
+        followers,
+        lost,
+    } = measured;
+    let figures = |figure: fn(&Cost) -> f64| {
+        let leader = format!("{:.1}", figure(leaders));
+        followers.as_ref().map_or(leader.clone(), |followers| {
+            format!("{leader}, {:.1}", figure(followers))
+        })
+    };
+    format!(
+        "| {} × {} | {side:?} | {} | {} | {lost} |",
+        plan.elections,
+        plan.candidates,
+        figures(|cost| cost.kibibytes),
+        figures(|cost| cost.micros_a_second),
+    )
+}

@@ -1,0 +1,72 @@
+//! The two programs, built as they ship.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::Result;
+use super::member::Side;
+
+/// Where they are.
+pub struct Programs {
+    ours: PathBuf,
+    client_go: PathBuf,
+}
+
+impl Programs {
+    /// Builds them: ours in a build of its own, as a release and without what only tests switch on.
+    ///
+    /// # Errors
+    /// When one cannot be built.
+    pub fn build() -> Result<Self> {
+        let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let folder = std::env::current_exe()?
+            .ancestors()
+            .find(|folder| folder.join("CACHEDIR.TAG").exists())
+            .ok_or("this program is not where cargo builds")?
+            .join("fleet");
+        succeeds(
+            Command::new("cargo")
+                .current_dir(&workspace)
+                .args([
+                    "build",
+                    "--quiet",
+                    "--locked",
+                    "--release",
+                    "--package",
+                    "leaderelection-benches",
+                ])
+                .args(["--bin", "fleet-candidates", "--target-dir"])
+                .arg(&folder),
+        )?;
+        let client_go = folder.join("fleet-client-go");
+        succeeds(
+            Command::new("go")
+                .current_dir(workspace.join("benches/client-go"))
+                .env("GOWORK", "off")
+                .env("CGO_ENABLED", "0")
+                .args(["build", "-trimpath", "-buildvcs=false", "-o"])
+                .arg(&client_go)
+                .arg("."),
+        )?;
+        Ok(Self {
+            ours: folder.join("release/fleet-candidates"),
+            client_go,
+        })
+    }
+
+    pub(super) fn of(&self, side: Side) -> &Path {
+        match side {
+            Side::Ours => &self.ours,
+            Side::ClientGo => &self.client_go,
+        }
+    }
+}
+
+fn succeeds(command: &mut Command) -> Result<()> {
+    let status = command.status()?;
+    if status.success() {
+        Ok(())
+    } else {
+        Err(format!("{command:?} ended with {status}").into())
+    }
+}
