@@ -8,7 +8,8 @@ use leaderelection_kube::{KubeConnection, LockRef};
 use leaderelection_tests::candidate::{Candidate, LEASE};
 use leaderelection_tests::kube_door::{Kind, KubeDoor};
 use leaderelection_tests::servers::KubeApiserver;
-use leaderelection_tests::time::{sleep, within};
+use leaderelection_tests::time::{now, sleep, within};
+use procfs::net::{TcpNetEntry, TcpState};
 use serde_json::json;
 
 type TestResult = Result<(), Box<dyn Error>>;
@@ -74,6 +75,51 @@ async fn elections_of_one_kind_in_one_namespace_share_one_watch() -> TestResult 
         }
     }
     Ok(())
+}
+
+/// However many elections renew at once: kube's client speaks HTTP/1.1, so each call under way has a connection.
+#[tokio::test]
+async fn elections_that_share_have_few_connections() -> TestResult {
+    // Of its own: the others' connections are not counted.
+    let server = KubeApiserver::start()?;
+    let namespace = server.namespace("connections")?;
+    let counted = async |kube: KubeConnection, elections: usize| -> Result<usize, Box<dyn Error>> {
+        let before = connections(&server)?;
+        let leaders: Vec<_> = (0..elections)
+            .map(|election| {
+                let lock = kube.lease(&namespace, format!("{elections}-{election}"))?;
+                Ok(Candidate::unhurried(lock, "leader")?)
+            })
+            .collect::<Result<_, Box<dyn Error>>>()?;
+        let mut most = 0;
+        for leader in &leaders {
+            leader.leads(LEASE * 2).await?;
+            most = most.max(connections(&server)? - before);
+        }
+        // All of them renew, over and over.
+        let end = now().after(LEASE * 2);
+        while now() < end {
+            most = most.max(connections(&server)? - before);
+            sleep(Duration::from_millis(5)).await;
+        }
+        Ok(most)
+    };
+    let connect = async || KubeConnection::from_kubeconfig(server.kubeconfig()).await;
+    let sharing = counted(connect().await?.with_shared_watches(), 200).await?;
+    let not_sharing = counted(connect().await?, 60).await?;
+    println!("connections of 200 elections that share a watch: {sharing}; of 60 that do not: {not_sharing}");
+    // A watch, eight reads and 24 writes; more only where some take long, on a busy machine.
+    assert!(sharing <= 100, "{sharing}");
+    assert!(not_sharing >= 60, "the count would show it: {not_sharing}");
+    Ok(())
+}
+
+/// This process' TCP connections to that server.
+fn connections(server: &KubeApiserver) -> Result<usize, Box<dyn Error>> {
+    let port: u16 = server.url().rsplit(':').next().ok_or("no port")?.parse()?;
+    let ours =
+        |entry: &TcpNetEntry| entry.remote_address.port() == port && entry.state == TcpState::Established;
+    Ok(procfs::net::tcp()?.iter().filter(|entry| ours(entry)).count())
 }
 
 /// The count would show it.

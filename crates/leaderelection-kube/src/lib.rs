@@ -162,6 +162,7 @@ mod config_map;
 mod connection;
 mod creation;
 mod credentials;
+mod crowd;
 mod endpoints;
 mod events;
 mod failure;

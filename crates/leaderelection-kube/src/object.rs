@@ -290,8 +290,15 @@ impl ObjectLock {
             request = request.header(header::CONTENT_TYPE, content_type);
             bytes = draft.to_json();
         }
-        let response = self.place.send(call, request, bytes).await?;
-        collect(call, response).await
+        let writes = body.is_some();
+        let ask = || async {
+            let response = self.place.send(call, request, bytes).await?;
+            collect(call, response).await
+        };
+        match &self.shared {
+            Some(shared) if writes => shared.writes.one_of(ask).await,
+            _ => ask().await,
+        }
     }
 
     fn call(&self, verb: Verb) -> Call<'_> {

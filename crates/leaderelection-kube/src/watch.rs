@@ -17,6 +17,7 @@ use kube::client::Body;
 use leaderelection::{KeyedStream, LockError, Observation, ObservationStream, SharedWatch, WatchedKey};
 use tokio::sync::Semaphore;
 
+use crate::crowd::Crowd;
 use crate::failure::{Call, Verb};
 use crate::lock_ref::Kind;
 use crate::object::{LARGEST_ANSWER, ObjectLock, Place, collect};
@@ -38,10 +39,11 @@ pub(crate) async fn open(lock: &ObjectLock) -> Result<ObservationStream, LockErr
         .boxed())
 }
 
-/// What the locks of a connection share: a watch for each kind and namespace, and how many of them read at once.
+/// What the locks of a connection share: a watch for each kind and namespace, and how many of them read and write at once.
 pub(crate) struct SharedWatches {
     all: Mutex<BTreeMap<(Kind, String), Entry>>,
     reads: Arc<Semaphore>,
+    writes: Arc<Crowd>,
 }
 
 /// A watch, and whether there are locks that have a part in it.
@@ -56,6 +58,7 @@ pub(crate) struct Shared {
     pub(crate) watched: WatchedKey<String>,
     /// When a watch is opened, all elections read at once, which over HTTP/1.1 would take a connection for each.
     pub(crate) reads: Arc<Semaphore>,
+    pub(crate) writes: Arc<Crowd>,
     _used: Arc<()>,
 }
 
@@ -64,6 +67,7 @@ impl Default for SharedWatches {
         Self {
             all: Mutex::default(),
             reads: Arc::new(Semaphore::new(READS_AT_ONCE)),
+            writes: Arc::default(),
         }
     }
 }
@@ -84,6 +88,7 @@ impl SharedWatches {
         Shared {
             watched: entry.watch.key(name.to_owned()),
             reads: Arc::clone(&self.reads),
+            writes: Arc::clone(&self.writes),
             _used: used,
         }
     }

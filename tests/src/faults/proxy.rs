@@ -35,7 +35,7 @@ struct Shared {
     target: SocketAddr,
     state: Mutex<State>,
     changed: Condvar,
-    passed: AtomicU64,
+    passed: [AtomicU64; 2],
 }
 
 #[derive(Debug, Default)]
@@ -67,7 +67,7 @@ impl Proxy {
                 target,
                 state: Mutex::default(),
                 changed: Condvar::new(),
-                passed: AtomicU64::new(0),
+                passed: Default::default(),
             }),
         };
         let shared = Arc::clone(&proxy.shared);
@@ -82,7 +82,12 @@ impl Proxy {
 
     /// How many bytes have passed, both ways together.
     pub fn passed(&self) -> u64 {
-        self.shared.passed.load(Ordering::Relaxed)
+        self.passed_this_way(Way::Request) + self.passed_this_way(Way::Reply)
+    }
+
+    /// How many bytes have passed this way.
+    pub fn passed_this_way(&self, way: Way) -> u64 {
+        self.shared.counter(way).load(Ordering::Relaxed)
     }
 
     /// Lets nothing pass this way, without losing it, until [`release`](Self::release).
@@ -177,7 +182,7 @@ impl Shared {
         while let Ok(count @ 1..) = from.read(&mut buffer) {
             let passes = self.passes(way, cuts);
             if passes {
-                self.passed
+                self.counter(way)
                     .fetch_add(u64::try_from(count).unwrap_or(0), Ordering::Relaxed);
             }
             if !passes || to.write_all(buffer.get(..count).unwrap_or_default()).is_err() {
@@ -186,6 +191,14 @@ impl Shared {
         }
         let _ = from.shutdown(Shutdown::Both);
         let _ = to.shutdown(Shutdown::Both);
+    }
+
+    fn counter(&self, way: Way) -> &AtomicU64 {
+        let [requests, replies] = &self.passed;
+        match way {
+            Way::Request => requests,
+            Way::Reply => replies,
+        }
     }
 
     fn passes(&self, way: Way, cuts: u64) -> bool {

@@ -13,17 +13,17 @@ pub struct Programs {
 }
 
 impl Programs {
-    /// Builds them: ours in a build of its own, as a release and without what only tests switch on.
+    /// Builds them: ours as a release, by itself, so without what only tests switch on.
     ///
     /// # Errors
     /// When one cannot be built.
     pub fn build() -> Result<Self> {
         let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-        let folder = std::env::current_exe()?
+        let program = std::env::current_exe()?;
+        let folder = program
             .ancestors()
             .find(|folder| folder.join("CACHEDIR.TAG").exists())
-            .ok_or("this program is not where cargo builds")?
-            .join("fleet");
+            .ok_or("this program is not where cargo builds")?;
         succeeds(
             Command::new("cargo")
                 .current_dir(&workspace)
@@ -36,7 +36,7 @@ impl Programs {
                     "leaderelection-benches",
                 ])
                 .args(["--bin", "fleet-candidates", "--target-dir"])
-                .arg(&folder),
+                .arg(folder),
         )?;
         let client_go = folder.join("fleet-client-go");
         succeeds(

@@ -18,7 +18,7 @@ use leaderelection::{
 };
 use leaderelection_kube::{EndpointsLock, KubeConnection};
 use leaderelection_tests::candidate::{Candidate, LEASE, RENEW_DEADLINE, RETRY_PERIOD};
-use leaderelection_tests::faults::Proxy;
+use leaderelection_tests::faults::{Proxy, Way};
 use leaderelection_tests::kube_door::{KubeDoor, connect_through};
 use leaderelection_tests::servers::KubeApiserver;
 use leaderelection_tests::time::{now, sleep, within};

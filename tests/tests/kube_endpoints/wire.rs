@@ -50,6 +50,56 @@ async fn a_thousand_addresses_are_never_shipped() -> TestResult {
     Ok(())
 }
 
+/// With TLS, the headers of HTTP and all: what a leader costs the network every RetryPeriod, and what the watch shows of it.
+#[tokio::test]
+async fn a_renewal_beside_a_thousand_addresses_takes_two_kibibytes_each_way_at_most() -> TestResult {
+    const RENEWALS: u64 = 20;
+    let stage = Stage::new("renewals").await?;
+    stage.door.create(json!({"subsets": addresses(1000)})).await?;
+    let (lock, proxy) = stage.lock_through_a_proxy().await?;
+    let Observation::Present { mut version, .. } = lock.get().await? else {
+        return Err("absent".into());
+    };
+    let passed = || [Way::Request, Way::Reply].map(|way| proxy.passed_this_way(way));
+    // The connection is there by now.
+    version = swap(
+        &lock,
+        Expected::Version(version),
+        &record("a-pod-of-some-deployment-7d9c6b5f4-x2x9z", 0),
+    )
+    .await?;
+    let before = passed();
+    for number in 1..=RENEWALS {
+        let renewal = record("a-pod-of-some-deployment-7d9c6b5f4-x2x9z", i64::try_from(number)?);
+        version = swap(&lock, Expected::Version(version), &renewal).await?;
+    }
+    let renewals = passed();
+    let mut watch = watch(&lock).await?;
+    shown(&mut watch).await?;
+    let opened = passed();
+    for number in 1..=RENEWALS {
+        let renewal = record(
+            "a-pod-of-some-deployment-7d9c6b5f4-x2x9z",
+            i64::try_from(RENEWALS + number)?,
+        );
+        version = swap(&lock, Expected::Version(version), &renewal).await?;
+        shown(&mut watch).await?;
+    }
+    let watched = passed();
+    let each = |after: [u64; 2], before: [u64; 2]| {
+        let [request, reply] = [0, 1].map(|way| (after[way] - before[way]).div_ceil(RENEWALS));
+        [request, reply]
+    };
+    let [request, reply] = each(renewals, before);
+    let shown = each(watched, opened)[1].saturating_sub(reply);
+    println!(
+        "a renewal beside 1,000 addresses: {request} bytes to the server, {reply} back; shown to a watch: {shown} more"
+    );
+    assert!(request <= 2048 && reply <= 2048, "{request} {reply}");
+    assert!(shown <= 2048, "{shown}");
+    Ok(())
+}
+
 /// The measure measures: one whole object would show in it.
 #[tokio::test]
 async fn one_whole_object_would_be_noticed() -> TestResult {
