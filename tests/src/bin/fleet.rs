@@ -4,7 +4,7 @@
 //! cargo run --package leaderelection-tests --bin fleet -- memory|etcd|kube SECONDS ELECTIONS[xCANDIDATES]...
 //! ```
 //!
-//! The raw figures are written to `docs/performance/fleet-STORE.json`.
+//! The raw figures are written to `docs/performance/fleet-STORE-SECONDSs.json`.
 
 use std::path::Path;
 use std::process::ExitCode;

@@ -20,7 +20,8 @@ pub enum Store {
 }
 
 impl Store {
-    pub(super) fn name(self) -> &'static str {
+    /// As it is called on the command line.
+    pub fn name(self) -> &'static str {
         match self {
             Self::Memory => "memory",
             Self::Etcd => "etcd",
