@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::time::Duration;
 
-use chrono::Utc;
+use leaderelection::{Clock as _, SystemClock};
 use leaderelection_kube::KubeConnection;
 use leaderelection_tests::candidate::{Candidate, LEASE, RENEW_DEADLINE, RETRY_PERIOD};
 use leaderelection_tests::servers::{GoContender, KubeApiserver, Said};
@@ -32,7 +32,7 @@ async fn a_steady_follower_asks_for_nothing_and_client_go_s_asks_all_the_time() 
     go.wait_for(Said::NewLeader, LEASE * 2)?;
     // Until the watches are open.
     sleep(LEASE).await;
-    let (from, to) = (Utc::now(), Utc::now() + COUNTED);
+    let (from, to) = (SystemClock.wall(), SystemClock.wall() + COUNTED);
     sleep(COUNTED + RETRY_PERIOD).await;
 
     let asked = server.requests_in(&namespace, |request| (from..to).contains(&request.at))?;

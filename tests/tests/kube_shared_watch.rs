@@ -94,12 +94,12 @@ async fn elections_that_share_have_few_connections() -> TestResult {
         let mut most = 0;
         for leader in &leaders {
             leader.leads(LEASE * 2).await?;
-            most = most.max(connections(&server)? - before);
+            most = most.max(connections(&server)?.saturating_sub(before));
         }
         // All of them renew, over and over.
         let end = now().after(LEASE * 2);
         while now() < end {
-            most = most.max(connections(&server)? - before);
+            most = most.max(connections(&server)?.saturating_sub(before));
             sleep(Duration::from_millis(5)).await;
         }
         Ok(most)

@@ -59,6 +59,23 @@ struct Counts {
     lost: AtomicUsize,
 }
 
+/// Work ends by being dropped, and here never but for a lost term.
+struct AtWork(Arc<Counts>);
+
+impl AtWork {
+    fn begin(counts: Arc<Counts>) -> Self {
+        counts.leading.fetch_add(1, Ordering::Relaxed);
+        Self(counts)
+    }
+}
+
+impl Drop for AtWork {
+    fn drop(&mut self) {
+        self.0.leading.fetch_sub(1, Ordering::Relaxed);
+        self.0.lost.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
 enum Client {
     Memory,
     Etcd(EtcdConnection),
@@ -93,7 +110,7 @@ impl Client {
         Ok(match self {
             Self::Memory => None,
             Self::Etcd(etcd) => Some(Arc::new(etcd.lock(election.to_string())?)),
-            Self::Kube(kube) => Some(Arc::new(kube.lease("default", &format!("fleet-{election}"))?)),
+            Self::Kube(kube) => Some(Arc::new(kube.lease("default", format!("fleet-{election}"))?)),
         })
     }
 }
@@ -163,10 +180,8 @@ fn campaign(
         let work = |leadership: leaderelection::Leadership| {
             let counts = Arc::clone(&counts);
             async move {
-                counts.leading.fetch_add(1, Ordering::Relaxed);
+                let _at_work = AtWork::begin(counts);
                 leadership.lost().await;
-                counts.leading.fetch_sub(1, Ordering::Relaxed);
-                counts.lost.fetch_add(1, Ordering::Relaxed);
             }
         };
         elector.run(std::future::pending::<()>(), work).await

@@ -128,6 +128,10 @@ impl EtcdLock {
 
     /// Reads the key, with the revision at which that was its state.
     pub(crate) async fn read(&self) -> Result<(i64, Observation), LockError> {
+        self.members.crowd().one_of(|| self.read_in_turn()).await
+    }
+
+    async fn read_in_turn(&self) -> Result<(i64, Observation), LockError> {
         let (turn, call) = self.turn(Asked::Get)?;
         let ask = || async {
             // Linearizable unless asked otherwise.
@@ -143,6 +147,16 @@ impl EtcdLock {
 
     /// One transaction, that puts the keys on that lease of etcd.
     async fn swap(
+        &self,
+        expected: Expected,
+        record: &LeaderElectionRecord,
+        lease: Option<i64>,
+    ) -> Result<Swap, LockError> {
+        let swap = || self.swap_in_turn(expected, record, lease);
+        self.members.crowd().one_of(swap).await
+    }
+
+    async fn swap_in_turn(
         &self,
         expected: Expected,
         record: &LeaderElectionRecord,

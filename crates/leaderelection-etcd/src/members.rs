@@ -17,8 +17,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use etcd_client::Client;
-use leaderelection::{Clock as _, LockError, MonoTime, SystemClock};
-use tokio::sync::Semaphore;
+use leaderelection::{Clock as _, Crowd, LockError, MonoTime, SystemClock};
 
 use crate::failure::{Call, worth_another_member};
 use crate::login::{Credentials, Login};
@@ -29,13 +28,13 @@ const HANGS: Duration = Duration::from_millis(250);
 /// One call in so long finds out whether a member that failed is well again.
 const TRIED_AGAIN: Duration = Duration::from_secs(1);
 
-/// So many calls are under way to one member, and others wait until one of them is answered: each takes some 20 KiB while it is, and
-/// the elections of a process may all renew at once. It is a limit of each member, so who waits for one that hangs holds up nobody at
-/// another; and a member with so many calls before it would not have come to the next one sooner.
-const UNDER_WAY: usize = 256;
+/// So many reads and swaps are under way at once. Each takes some 20 KiB while it is, and etcd answers no more than these in the time in
+/// which one is answered.
+const AT_ONCE: usize = 256;
 
 pub(crate) struct Members {
     all: Vec<Member>,
+    crowd: Crowd,
     tls: bool,
     /// Who served last: where the search begins.
     preferred: AtomicUsize,
@@ -53,7 +52,6 @@ pub(crate) struct Member {
     failed: At,
     /// It has served a call once.
     heard: AtomicBool,
-    room: Semaphore,
 }
 
 impl Member {
@@ -66,7 +64,6 @@ impl Member {
             quiet_since: At::new(MonoTime::PAST),
             failed: At::new(MonoTime::PAST),
             heard: AtomicBool::new(false),
-            room: Semaphore::new(UNDER_WAY),
         }
     }
 
@@ -100,9 +97,15 @@ impl Members {
     pub(crate) fn new(all: Vec<Member>, tls: bool) -> Self {
         Self {
             all,
+            crowd: Crowd::new(AT_ONCE),
             tls,
             preferred: AtomicUsize::new(0),
         }
+    }
+
+    /// What the reads and swaps of all locks on the connection stand in.
+    pub(crate) fn crowd(&self) -> &Crowd {
+        &self.crowd
     }
 
     pub(crate) fn endpoints(&self) -> impl Iterator<Item = &str> {
@@ -204,11 +207,9 @@ impl<'a> Turn<'a> {
         call: &Call<'_>,
         ask: impl Fn() -> F,
     ) -> Result<T, LockError> {
-        // Nobody closes it. What is large about a call is made, in a place of its own, when there is room.
-        let _room = self.member.room.acquire().await;
         match &self.member.login {
-            Some(login) => Box::pin(login.call(&self.member.client, call, ask)).await,
-            None => Box::pin(ask()).await,
+            Some(login) => login.call(&self.member.client, call, ask).await,
+            None => ask().await,
         }
     }
 
@@ -258,14 +259,9 @@ impl Drop for Turn<'_> {
 
 #[cfg(test)]
 mod tests {
-    use std::future::{pending, ready};
-
-    use futures_util::FutureExt as _;
     use leaderelection::LockErrorKind;
-    use tokio::task::unconstrained;
 
     use super::*;
-    use crate::failure::Asked;
 
     fn unavailable() -> Result<(), LockError> {
         Err(LockError::new(LockErrorKind::Unavailable, "down"))
@@ -419,33 +415,6 @@ mod tests {
         let denied = Err::<(), _>(LockError::new(LockErrorKind::Denied, "no"));
         members.next().unwrap().settle(&denied);
         assert_eq!(next(&members), 0);
-    }
-
-    /// However many elections renew at once, and whoever waits for one member holds up nobody at another.
-    #[tokio::test]
-    async fn a_member_has_so_many_calls_under_way_and_no_more() {
-        let members = members(2).await;
-        let call = Call {
-            asked: Asked::Get,
-            lock: "etcd://a/key",
-            endpoint: None,
-            hint: None,
-        };
-        let turns: Vec<_> = (0..2 * UNDER_WAY + 1).map(|_| members.next().unwrap()).collect();
-        let (here, elsewhere): (Vec<_>, Vec<_>) = turns.iter().partition(|turn| turn.index() == 0);
-        assert_eq!([here.len(), elsewhere.len()], [UNDER_WAY + 1, UNDER_WAY]);
-        let mut asked = here
-            .iter()
-            .map(|turn| Box::pin(unconstrained(turn.call(&call, pending::<Result<(), _>>))));
-        let mut under_way: Vec<_> = asked.by_ref().take(UNDER_WAY).collect();
-        assert!(under_way.iter_mut().all(|call| call.now_or_never().is_none()));
-        let mut waits = Box::pin(unconstrained(here[UNDER_WAY].call(&call, || ready(Ok(())))));
-        assert!((&mut waits).now_or_never().is_none(), "there is no room");
-        // So many polls are more than tokio allows a task in one turn.
-        let there = unconstrained(elsewhere[0].call(&call, || ready(Ok(()))));
-        assert!(there.now_or_never().is_some());
-        under_way.pop();
-        assert!(waits.now_or_never().is_some());
     }
 
     #[tokio::test]

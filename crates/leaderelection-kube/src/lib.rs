@@ -162,7 +162,6 @@ mod config_map;
 mod connection;
 mod creation;
 mod credentials;
-mod crowd;
 mod endpoints;
 mod events;
 mod failure;

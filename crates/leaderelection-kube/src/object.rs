@@ -158,11 +158,6 @@ impl ObjectLock {
     /// A read without a resourceVersion: the apiserver answers with what etcd holds, not with what it remembers (clause 1).
     pub(crate) async fn get(&self) -> Result<Observation, LockError> {
         let call = self.call(Verb::Get);
-        let _turn = match &self.shared {
-            // Never closed.
-            Some(shared) => shared.reads.acquire().await.ok(),
-            None => None,
-        };
         let answer = self.ask(&call, Method::GET, &self.item(), None).await?;
         match answer.code {
             code if code.is_success() => self
@@ -297,7 +292,8 @@ impl ObjectLock {
         };
         match &self.shared {
             Some(shared) if writes => shared.writes.one_of(ask).await,
-            _ => ask().await,
+            Some(shared) => shared.reads.one_of(ask).await,
+            None => ask().await,
         }
     }
 

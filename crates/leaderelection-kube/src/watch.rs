@@ -14,10 +14,10 @@ use futures_util::{StreamExt, stream};
 use http::{Request, StatusCode, header};
 use http_body_util::BodyExt;
 use kube::client::Body;
-use leaderelection::{KeyedStream, LockError, Observation, ObservationStream, SharedWatch, WatchedKey};
-use tokio::sync::Semaphore;
+use leaderelection::{
+    Crowd, KeyedStream, LockError, Observation, ObservationStream, SharedWatch, WatchedKey,
+};
 
-use crate::crowd::Crowd;
 use crate::failure::{Call, Verb};
 use crate::lock_ref::Kind;
 use crate::object::{LARGEST_ANSWER, ObjectLock, Place, collect};
@@ -26,6 +26,8 @@ use crate::wire::{Event, Object};
 
 /// Of the locks that share a watch.
 const READS_AT_ONCE: usize = 8;
+/// Over HTTP/1.1, the only one that kube's client speaks, each takes a connection.
+const WRITES_AT_ONCE: usize = 24;
 
 /// Opens a watch, or takes part in the one that the locks of the connection share.
 pub(crate) async fn open(lock: &ObjectLock) -> Result<ObservationStream, LockError> {
@@ -42,7 +44,7 @@ pub(crate) async fn open(lock: &ObjectLock) -> Result<ObservationStream, LockErr
 /// What the locks of a connection share: a watch for each kind and namespace, and how many of them read and write at once.
 pub(crate) struct SharedWatches {
     all: Mutex<BTreeMap<(Kind, String), Entry>>,
-    reads: Arc<Semaphore>,
+    reads: Arc<Crowd>,
     writes: Arc<Crowd>,
 }
 
@@ -57,7 +59,7 @@ struct Entry {
 pub(crate) struct Shared {
     pub(crate) watched: WatchedKey<String>,
     /// When a watch is opened, all elections read at once, which over HTTP/1.1 would take a connection for each.
-    pub(crate) reads: Arc<Semaphore>,
+    pub(crate) reads: Arc<Crowd>,
     pub(crate) writes: Arc<Crowd>,
     _used: Arc<()>,
 }
@@ -66,8 +68,8 @@ impl Default for SharedWatches {
     fn default() -> Self {
         Self {
             all: Mutex::default(),
-            reads: Arc::new(Semaphore::new(READS_AT_ONCE)),
-            writes: Arc::default(),
+            reads: Arc::new(Crowd::new(READS_AT_ONCE)),
+            writes: Arc::new(Crowd::new(WRITES_AT_ONCE)),
         }
     }
 }

@@ -85,6 +85,7 @@
 pub mod clock;
 mod closed;
 mod config;
+mod crowd;
 pub mod election;
 mod elector;
 mod identity;
@@ -101,6 +102,7 @@ pub use closed::Closed;
 #[cfg(feature = "clap")]
 pub use config::LeaderElectionFlags;
 pub use config::{ConfigError, ConfigProblem, LeaderElectionConfiguration, RESOURCE_LOCKS};
+pub use crowd::Crowd;
 pub use election::{ElectionEvent, LossReason, MissingRecord};
 pub use elector::{
     ElectionError, ElectionHandle, ElectionObserver, Ended, Event, Events, LeaderElector,

@@ -35,7 +35,7 @@ fn run() -> Result<()> {
     let store: Store = store.parse()?;
     let lasting = Duration::from_secs(seconds.parse()?);
     let programs = Programs::build()?;
-    let mut all = Vec::new();
+    let (mut all, mut failed) = (Vec::new(), 0);
     println!(
         "| elections × candidates | whose, for how long | KiB each: leader, follower | µs of processor a second each: leader, follower | terms lost |"
     );
@@ -54,7 +54,10 @@ fn run() -> Result<()> {
                     println!("{}", row(&measured));
                     all.push(measured);
                 }
-                Err(error) => println!("| {size} | {side:?} | {error} | | |"),
+                Err(error) => {
+                    println!("| {size} | {side:?} | {error} | | |");
+                    failed += 1;
+                }
             }
         }
     }
@@ -63,7 +66,11 @@ fn run() -> Result<()> {
         "fleet-{}.json",
         arguments.first().map_or("", String::as_str)
     ));
-    Ok(std::fs::write(path, serde_json::to_string_pretty(&all)? + "\n")?)
+    std::fs::write(path, serde_json::to_string_pretty(&all)? + "\n")?;
+    match failed {
+        0 => Ok(()),
+        failed => Err(format!("{failed} could not be measured").into()),
+    }
 }
 
 fn row(measured: &Measured) -> String {

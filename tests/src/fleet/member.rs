@@ -1,7 +1,8 @@
 //! One process with many candidates, seen from outside.
 
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{self, Receiver};
 use std::time::Duration;
 
 use leaderelection::MonoTime;
@@ -37,7 +38,9 @@ pub struct Count {
 /// It ends with its standard input, and so with this.
 pub(super) struct Member {
     child: Child,
-    lines: std::io::Lines<BufReader<ChildStdout>>,
+    /// What it says, as it comes, so that it never waits for a reader and nobody is told old news.
+    counts: Receiver<String>,
+    newest: Count,
     candidates: usize,
     /// What its client takes, before there is any candidate.
     alone_kibibytes: f64,
@@ -73,30 +76,42 @@ impl Member {
             .stderr(Stdio::null())
             .spawn()?;
         let output = child.stdout.take().ok_or("no standard output")?;
+        let (said, counts) = mpsc::channel();
+        std::thread::spawn(move || {
+            for line in BufReader::new(output).lines().map_while(std::io::Result::ok) {
+                if said.send(line).is_err() {
+                    break;
+                }
+            }
+        });
         let mut member = Self {
             child,
-            lines: BufReader::new(output).lines(),
+            counts,
+            newest: Count::default(),
             candidates: elections * candidates,
             alone_kibibytes: 0.0,
         };
         // That it is ready.
-        member.lines.next().ok_or("it ended before it was ready")??;
+        member.counts.recv()?;
         member.alone_kibibytes = member.resident()?;
         let input = member.child.stdin.as_mut().ok_or("no standard input")?;
         input.write_all(b"go\n")?;
         Ok(member)
     }
 
-    /// The next count.
-    pub(super) fn last(&mut self) -> Result<Count> {
-        let line = self.lines.next().ok_or("it ended")??;
-        Ok(serde_json::from_str(&line)?)
+    /// The newest count, when there is one more.
+    fn next(&mut self) -> Result<Count> {
+        let lines = std::iter::once(self.counts.recv()?);
+        for line in lines.chain(self.counts.try_iter()) {
+            self.newest = serde_json::from_str(&line)?;
+        }
+        Ok(self.newest)
     }
 
     pub(super) fn until(&mut self, limit: Duration, wanted: impl Fn(Count) -> bool) -> Result<()> {
         let end = now().after(limit);
         loop {
-            let count = self.last()?;
+            let count = self.next()?;
             if wanted(count) {
                 return Ok(());
             }
@@ -106,13 +121,18 @@ impl Member {
         }
     }
 
-    /// Lets time pass while it is read.
-    pub(super) fn read_for(&mut self, lasting: Duration) -> Result<()> {
+    /// Lets time pass, a second at least.
+    pub(super) fn let_pass(&mut self, lasting: Duration) -> Result<()> {
         let end = now().after(lasting);
         while now() < end {
-            self.last()?;
+            self.next()?;
         }
         Ok(())
+    }
+
+    /// How many terms it has lost so far, of which it speaks once a second.
+    pub(super) fn lost(&mut self) -> Result<usize> {
+        Ok(self.next()?.lost)
     }
 
     pub(super) fn begin(&mut self) -> Result<Began> {

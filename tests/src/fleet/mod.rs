@@ -90,21 +90,19 @@ pub fn measure(programs: &Programs, plan: Plan, side: Side) -> Result<Measured> 
         followers.until(BEGINNING, |count| count.following == all)?;
         Some(followers)
     };
-    leaders.read_for(SETTLING)?;
+    leaders.let_pass(SETTLING)?;
     let began = [
         Some(leaders.begin()?),
         followers.as_mut().map(Member::begin).transpose()?,
     ];
-    leaders.read_for(plan.lasting)?;
+    leaders.let_pass(plan.lasting)?;
     let [leaders_began, followers_began] = began;
     let leaders_cost = leaders.cost(leaders_began.ok_or("nothing began")?)?;
     let followers_cost = match (&mut followers, followers_began) {
         (Some(followers), Some(began)) => Some(followers.cost(began)?),
         _ => None,
     };
-    let last = leaders.last()?;
-    let second = followers.as_mut().map(Member::last).transpose()?;
-    let lost = last.lost + second.map_or(0, |count| count.lost);
+    let lost = leaders.lost()? + followers.as_mut().map_or(Ok(0), Member::lost)?;
     Ok(Measured {
         plan,
         side,

@@ -72,7 +72,7 @@ impl Election {
         {
             if attempt.known != newest {
                 // Something newer was heard meanwhile: a label, if the acquisition still stands.
-                if self.seen.perhaps_own {
+                if self.seen.perhaps_own || self.doubts(version) {
                     self.confirmed(now, &attempt, version, valid_until);
                 }
                 return;

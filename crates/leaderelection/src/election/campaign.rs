@@ -13,6 +13,8 @@ use crate::moment::{Moment, MonoTime};
 
 /// How many writes are to be expected at one instant (SAFETY 21).
 const AT_ONCE: u32 = 8;
+/// By how much the others are later at least; less where the RetryPeriod is below 400 ms.
+const LEAST_STAGGER: Duration = Duration::from_millis(20);
 
 impl Election {
     /// Whether this candidate wants to and may acquire, apart from time.
@@ -38,8 +40,9 @@ impl Election {
             .max(self.cas_busy_until)
     }
 
-    /// Two stages: at once with probability `8 / expected`, else after twice the last round trip. The draw is a hash of
-    /// (seed, version), so there is no generator state (SAFETY 21).
+    /// Two stages: at once with probability `8 / expected`, else after twice the last round trip and 20 ms at least, in which a hundred
+    /// candidates on a store nearby see that one of the first has written. The draw is a hash of (seed, version), so there is no
+    /// generator state (SAFETY 21).
     fn stagger(&self) -> Duration {
         let expected = self.config.timing.expected_candidates();
         if !self.config.stagger || expected <= AT_ONCE {
@@ -50,7 +53,8 @@ impl Election {
         if at_once {
             Duration::ZERO
         } else {
-            self.round_trip * 2
+            let least = LEAST_STAGGER.min(self.config.timing.retry_period() / 20);
+            (self.round_trip * 2).max(least)
         }
     }
 

@@ -97,6 +97,12 @@ impl Election {
         self.heard(now);
     }
 
+    pub(super) fn doubts(&self, version: Version) -> bool {
+        self.held
+            .as_ref()
+            .is_some_and(|held| held.doubted == Some(version))
+    }
+
     /// The answer has come.
     pub(super) fn doubt_no_longer(&mut self, now: Moment, version: Version) {
         if let Some(held) = self.held.as_mut().filter(|held| held.doubted == Some(version)) {

@@ -1,9 +1,10 @@
 //! What is drawn from seed and version, so that not all candidates read or write at one instant (SAFETY 20 and 21).
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
-use leaderelection::Observation;
 use leaderelection::election::{ElectionConfig, Input};
+use leaderelection::{LeaseTiming, Observation};
 
 use crate::bench::{Bench, absent, config, present, timing};
 
@@ -119,6 +120,35 @@ fn who_comes_first_is_drawn_anew_for_every_version() {
         let first = (1..=1000).filter(|version| takes_at_once(seed, 100, true, present(*version, "/1@0#3")));
         let first = first.count();
         assert!((50..=110).contains(&first), "seed {seed}: {first} of 1000");
+    }
+}
+
+/// On a store nearby the others come 20 ms later, or there would be no time to see that one of the first has written; where the
+/// RetryPeriod is short, a twentieth of it.
+#[test]
+fn the_second_stage_is_twenty_milliseconds_late_at_least() {
+    let in_ms = Duration::from_millis;
+    for (retry_period, later) in [(2_000, 20), (400, 20), (100, 5)] {
+        let timing = LeaseTiming::new(in_ms(15_000), in_ms(10_000), in_ms(retry_period)).unwrap();
+        let config = |seed| ElectionConfig {
+            timing: timing.clone().with_expected_candidates(1_000),
+            stagger: true,
+            seed,
+            ..config()
+        };
+        for seed in (0..100).filter(|seed| !takes_at_once(*seed, 1_000, true, present(5, "/1@0#3"))) {
+            let mut bench = Bench::new(config(seed));
+            bench.wake(0.0);
+            bench.read(0.001, present(5, "/1@0#3"));
+            let at = 0.001 + f64::from(later) / 1e3;
+            bench.wake(at - 0.0001);
+            assert!(
+                !bench.take_transcript().contains("swap"),
+                "seed {seed}: too early"
+            );
+            bench.wake(at + 0.0001);
+            assert!(bench.take_transcript().contains("swap"), "seed {seed}: too late");
+        }
     }
 }
 

@@ -453,9 +453,9 @@ fn a_claim_s_renewal_that_is_shown_before_its_answer_counts_when_that_comes() {
     .assert_eq(&bench.take_transcript());
 }
 
-/// And where somebody has labelled the object meanwhile, so that the answer names an older version than the newest.
+/// Where somebody has labelled the object meanwhile the claim is lost, as after every label under such a name.
 #[test]
-fn a_label_does_not_cost_a_claim_s_renewal_that_was_shown_before_its_answer() {
+fn a_label_costs_a_claim_in_doubt_under_a_shared_name() {
     let mut bench = Bench::knowing(under_a_shared_name(), absent(None));
     bench.done(0.1, 1);
     bench.wake(2.0);
@@ -480,6 +480,34 @@ fn a_label_does_not_cost_a_claim_s_renewal_that_was_shown_before_its_answer() {
             wait until 8.2s
         4s: wake
             wait until 8.2s
+    "#]]
+    .assert_eq(&bench.take_transcript());
+}
+
+/// But not the term that has begun meanwhile: the answer names an older version than the newest, and tells all the same.
+#[test]
+fn a_label_does_not_cost_a_term_whose_claim_s_last_renewal_was_shown_before_its_answer() {
+    let mut bench = Bench::knowing(under_a_shared_name(), absent(None));
+    bench.done(0.1, 1);
+    renew(&mut bench, 2, 12, 1);
+    bench.wake(14.0);
+    bench.wake(15.2);
+    bench.take_transcript();
+    bench.watch(15.3, present(8, "x/15@14#0"));
+    bench.watch(15.4, present(9, "x/15@14#0"));
+    bench.done(15.5, 8);
+    bench.wake(16.5);
+    expect![[r#"
+        15.3s: watch shows v8 x/15@14#0
+            wait until 16s
+        15.4s: watch shows v9 x/15@14#0
+            wait until 16s
+        15.5s: RenewClaim done, v8
+            valid until 24s
+            wait until 16s
+        16.5s: wake
+            -> swap v9 to x/15@16#0, to Renew
+            wait until 18s
     "#]]
     .assert_eq(&bench.take_transcript());
 }

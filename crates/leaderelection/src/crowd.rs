@@ -1,0 +1,107 @@
+//! [`Crowd`]: what keeps the elections of one process from calling a store all at once.
+
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+
+use crate::clock::{Clock as _, SystemClock};
+
+/// For so long a call keeps its place. A store that is slow, or far away, or one of several that is dead, then costs memory and
+/// connections, and nobody his turn.
+const HOLDS: Duration = Duration::from_millis(100);
+/// Nobody waits longer for a place, and goes on without.
+const WAITS: Duration = Duration::from_secs(1);
+
+/// For authors of locks: has the elections that share a client call one after another, a few at a time.
+///
+/// Thousands of elections that began together renew together, and each call that is under way takes memory, and over HTTP/1.1 a
+/// connection. Where the store answers in milliseconds, it is none the faster for having them all at once. What a call has to wait here
+/// counts as time since it was sent, so it is always on the safe side; and it is a second at most, and less while calls take
+/// less than 100 ms or are fewer than the places.
+///
+/// Only for what an elector waits for, a read or a swap: a call that nobody polls would keep its place.
+#[derive(Debug)]
+pub struct Crowd(Semaphore);
+
+impl Crowd {
+    /// So many calls are under way at once.
+    pub fn new(at_once: usize) -> Self {
+        Self(Semaphore::new(at_once.min(Semaphore::MAX_PERMITS)))
+    }
+
+    /// Makes the call when there is room. Until then it takes next to no memory.
+    pub async fn one_of<F: Future>(&self, call: impl FnOnce() -> F) -> F::Output {
+        let waits_until = SystemClock.mono().after(WAITS);
+        let place = tokio::select! {
+            biased;
+            place = self.0.acquire() => place.ok(),
+            () = SystemClock.sleep_until(waits_until) => None,
+        };
+        let mut call = Box::pin(call());
+        if place.is_some() {
+            let holds_until = SystemClock.mono().after(HOLDS);
+            tokio::select! {
+                biased;
+                answer = &mut call => return answer,
+                () = SystemClock.sleep_until(holds_until) => {}
+            }
+            drop(place);
+        }
+        call.await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::{pending, ready};
+
+    use futures_util::FutureExt as _;
+
+    use super::*;
+
+    const AT_ONCE: usize = 3;
+
+    fn full(crowd: &Crowd) -> Vec<impl Future<Output = ()> + Unpin> {
+        let mut under_way: Vec<_> = (0..AT_ONCE)
+            .map(|_| Box::pin(crowd.one_of(pending::<()>)))
+            .collect();
+        for call in &mut under_way {
+            assert!(call.now_or_never().is_none());
+        }
+        under_way
+    }
+
+    #[tokio::test]
+    async fn who_comes_late_waits_until_one_is_answered() {
+        let crowd = Crowd::new(AT_ONCE);
+        let mut under_way = full(&crowd);
+        let mut late = Box::pin(crowd.one_of(|| ready(())));
+        assert!((&mut late).now_or_never().is_none(), "there is no room");
+        under_way.pop();
+        assert!(late.now_or_never().is_some(), "one has left");
+    }
+
+    /// However long it takes itself.
+    #[tokio::test]
+    async fn or_until_one_takes_long() {
+        let crowd = Crowd::new(AT_ONCE);
+        let mut under_way = full(&crowd);
+        let began = SystemClock.mono();
+        let first = under_way.remove(0);
+        tokio::select! {
+            () = first => {}
+            () = crowd.one_of(|| ready(())) => {}
+        }
+        assert!(SystemClock.mono().since(began) < WAITS);
+    }
+
+    /// Those who have a place are not polled, so that none of them leaves.
+    #[tokio::test]
+    async fn or_for_a_second() {
+        let crowd = Crowd::new(AT_ONCE);
+        let _under_way = full(&crowd);
+        let began = SystemClock.mono();
+        crowd.one_of(|| ready(())).await;
+        assert!(SystemClock.mono().since(began) >= WAITS);
+    }
+}
