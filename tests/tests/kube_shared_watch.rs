@@ -77,7 +77,9 @@ async fn elections_of_one_kind_in_one_namespace_share_one_watch() -> TestResult 
     Ok(())
 }
 
-/// However many elections renew at once: kube's client speaks HTTP/1.1, so each call under way has a connection.
+/// A figure of a machine that has nothing else to do: writes that take long have connections beyond the 24. What does not depend on the
+/// machine is tested in the crate, `elections_that_share_watches_have_few_calls_under_way`.
+#[ignore = "a figure, for an idle machine: run by name"]
 #[tokio::test]
 async fn elections_that_share_have_few_connections() -> TestResult {
     // Of its own: the others' connections are not counted.
@@ -108,7 +110,6 @@ async fn elections_that_share_have_few_connections() -> TestResult {
     let sharing = counted(connect().await?.with_shared_watches(), 200).await?;
     let not_sharing = counted(connect().await?, 60).await?;
     println!("connections of 200 elections that share a watch: {sharing}; of 60 that do not: {not_sharing}");
-    // A watch, eight reads and 24 writes; more only where some take long, on a busy machine.
     assert!(sharing <= 100, "{sharing}");
     assert!(not_sharing >= 60, "the count would show it: {not_sharing}");
     Ok(())

@@ -1,6 +1,19 @@
 //! What is written on a Lease, and what is read from it.
 
+use std::future::pending;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use futures_util::FutureExt as _;
+use http::{Method, Request, Response};
+use kube::Client;
+use kube::client::Body;
+use leaderelection::{Expected, ResourceLock as _};
+use tokio::task::{unconstrained, yield_now};
+use tower::service_fn;
+
 use super::*;
+use crate::KubeConnection;
 
 type Change = fn(&mut LeaderElectionRecord);
 
@@ -263,4 +276,42 @@ fn what_a_lease_cannot_hold_is_refused() {
         let problem = written(&record).unwrap_err();
         assert!(problem.contains(said), "{problem}");
     }
+}
+
+/// How many calls there are at once to a server that answers none, where so many elections call together.
+async fn under_way(elections: usize, sharing: bool) -> [usize; 2] {
+    let counts = [Method::GET, Method::POST].map(|method| (method, Arc::new(AtomicUsize::new(0))));
+    let counted = counts.clone();
+    let server = service_fn(move |request: Request<Body>| {
+        for (method, count) in &counted {
+            count.fetch_add(usize::from(request.method() == method), Ordering::Relaxed);
+        }
+        pending::<Result<Response<Body>, tower::BoxError>>()
+    });
+    let kube = KubeConnection::from_client(Client::new(server, "default"));
+    let kube = if sharing { kube.with_shared_watches() } else { kube };
+    let locks: Vec<_> = (0..elections)
+        .map(|election| kube.lease("default", election.to_string()).unwrap())
+        .collect();
+    let record = held();
+    let reads = locks.iter().map(|lock| lock.get().map(drop).boxed());
+    let writes = locks
+        .iter()
+        .map(|lock| lock.compare_and_swap(Expected::Absent, &record).map(drop).boxed());
+    let mut calls: Vec<_> = reads.chain(writes).collect();
+    // kube's client sends from a task of its own. Time stands still while nobody is idle.
+    for _ in 0..20 {
+        for call in &mut calls {
+            assert!(unconstrained(call).now_or_never().is_none());
+        }
+        yield_now().await;
+    }
+    counts.map(|(_, count)| count.load(Ordering::Relaxed))
+}
+
+/// Over HTTP/1.1 each has a connection.
+#[tokio::test(start_paused = true)]
+async fn elections_that_share_watches_have_few_calls_under_way() {
+    assert_eq!(under_way(100, true).await, [8, 24]);
+    assert_eq!(under_way(100, false).await, [100, 100], "the count would show it");
 }
