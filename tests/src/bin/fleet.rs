@@ -62,10 +62,7 @@ fn run() -> Result<()> {
         }
     }
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/performance");
-    let path = folder.join(format!(
-        "fleet-{}.json",
-        arguments.first().map_or("", String::as_str)
-    ));
+    let path = folder.join(format!("fleet-{}-{}s.json", store.name(), lasting.as_secs()));
     std::fs::write(path, serde_json::to_string_pretty(&all)? + "\n")?;
     match failed {
         0 => Ok(()),
