@@ -28,8 +28,7 @@ const HANGS: Duration = Duration::from_millis(250);
 /// One call in so long finds out whether a member that failed is well again.
 const TRIED_AGAIN: Duration = Duration::from_secs(1);
 
-/// So many reads and swaps are under way at once. Each takes some 20 KiB while it is, and etcd answers no more than these in the time in
-/// which one is answered.
+/// So many reads and swaps are under way at once: each takes some 20 KiB while it is.
 const AT_ONCE: usize = 256;
 
 pub(crate) struct Members {

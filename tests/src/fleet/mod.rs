@@ -91,13 +91,10 @@ pub fn measure(programs: &Programs, plan: Plan, side: Side) -> Result<Measured> 
         Some(followers)
     };
     leaders.let_pass(SETTLING)?;
-    let began = [
-        Some(leaders.begin()?),
-        followers.as_mut().map(Member::begin).transpose()?,
-    ];
+    let leaders_began = leaders.begin()?;
+    let followers_began = followers.as_mut().map(Member::begin).transpose()?;
     leaders.let_pass(plan.lasting)?;
-    let [leaders_began, followers_began] = began;
-    let leaders_cost = leaders.cost(leaders_began.ok_or("nothing began")?)?;
+    let leaders_cost = leaders.cost(leaders_began)?;
     let followers_cost = match (&mut followers, followers_began) {
         (Some(followers), Some(began)) => Some(followers.cost(began)?),
         _ => None,
