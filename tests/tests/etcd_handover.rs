@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use leaderelection_etcd::EtcdConnection;
 use leaderelection_tests::candidate::{Candidate, LEASE, RENEW_DEADLINE, RETRY_PERIOD};
-use leaderelection_tests::handover::{Chain, Side};
+use leaderelection_tests::handover::{Chain, Place, Side};
 use leaderelection_tests::servers::Etcd;
 use leaderelection_tests::time::now;
 
@@ -86,7 +86,12 @@ fn ours_and_that_of_etcds_go_client_change_leaders_on_one_server() -> TestResult
     let program = Path::new(env!("CARGO_BIN_EXE_handover"));
     let timing = [LEASE, RENEW_DEADLINE, RETRY_PERIOD];
     for side in [Side::Ours, Side::Go] {
-        let mut chain = Chain::begin(&etcd, program, side, "changes", timing)?;
+        let mut chain = Chain::begin(
+            Place::key(&etcd, format!("changes-{side:?}")),
+            program,
+            side,
+            timing,
+        )?;
         for _ in 0..3 {
             println!("{side:?}: {:?}", chain.by_release()?);
         }

@@ -1,22 +1,23 @@
 //! Measures hand-overs and fail-overs on one real etcd, and prints the figures: of programs around this library's elector and,
 //! in the same run, of such around `concurrency.Election` of etcd's own Go client; and of `leaderelect run`, which starts a
-//! command:
+//! command. Or on a Lease of a real kube-apiserver, beside client-go's elector, whose fail-overs are not measured: it does not say when it
+//! has renewed.
 //!
 //! ```text
-//! cargo run --package leaderelection-tests --bin handover
+//! cargo run --package leaderelection-tests --bin handover [-- etcd|kube]
 //! ```
 //!
-//! With arguments it is `leaderelect` itself, or a program around our elector: those are the processes that it measures.
+//! With other arguments it is `leaderelect` itself, or a program around our elector: those are the processes that it measures.
 
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use leaderelection_tests::handover::{
-    Chain, FIRST_FLAG, Failover, Handover, Side, after_kill, contend, graceful, percentile,
+    Chain, FIRST_FLAGS, Failover, Handover, Place, Side, after_kill, contend, graceful, percentile,
 };
 use leaderelection_tests::leaderelect::SHORT_LEASE;
-use leaderelection_tests::servers::Etcd;
+use leaderelection_tests::servers::{Etcd, KubeApiserver};
 
 /// Of each side, in turn.
 const HANDOVERS: usize = 300;
@@ -38,9 +39,10 @@ type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let done = match arguments.first() {
-        None => measure(),
-        Some(first) if first == FIRST_FLAG => contend(&arguments),
+    let done = match arguments.first().map(String::as_str) {
+        None | Some("etcd") => on_etcd(),
+        Some("kube") => on_kube(),
+        Some(first) if FIRST_FLAGS.contains(&first) => contend(&arguments),
         Some(_) => return leaderelection_cli::main(),
     };
     match done {
@@ -52,34 +54,60 @@ fn main() -> ExitCode {
     }
 }
 
-fn measure() -> Result<()> {
+fn on_etcd() -> Result<()> {
     let program = std::env::current_exe()?;
     let etcd = Etcd::start()?;
+    let place = |name: String| Ok(Place::key(&etcd, name));
 
-    println!("Graceful hand-over, {HANDOVERS} of each in turn, lease 15 s:");
-    let sides = [Side::Ours, Side::Go];
-    let [mut ours, mut go] = [Vec::new(), Vec::new()];
-    {
-        let [our_chain, go_chain] = sides.map(|side| Chain::begin(&etcd, &program, side, "handover", LONG));
-        let (mut our_chain, mut go_chain) = (our_chain?, go_chain?);
-        for _ in 0..HANDOVERS {
-            ours.push(our_chain.by_release()?);
-            go.push(go_chain.by_release()?);
-        }
-    }
-    handovers("ours", &ours);
-    handovers("etcd's Go client", &go);
-    ratio(&ours, &go, |one| one.from_signal);
+    handed_over(&program, &place, "etcd's Go client")?;
     handovers("leaderelect run", &graceful(&etcd, &program, HANDOVERS / 6)?);
 
+    let (ours, go) = failed_over(&program, &place, &[Side::Ours, Side::Go])?;
+    failover_rows("ours", &ours);
+    failover_rows("etcd's Go client", &go);
+    ratio(&ours, &go, |one| one.from_renewal);
+    failover_rows(
+        "leaderelect run",
+        &after_kill(&etcd, &program, &SHORT_LEASE, FAILOVERS / 2)?,
+    );
+    Ok(())
+}
+
+fn on_kube() -> Result<()> {
+    let program = std::env::current_exe()?;
+    let server = KubeApiserver::start()?;
+    let place = |name: String| Place::lease(&server, name.to_lowercase());
+    handed_over(&program, &place, "client-go")?;
+    let (ours, _) = failed_over(&program, &place, &[Side::Ours])?;
+    failover_rows("ours", &ours);
+    Ok(())
+}
+
+type Places<'a> = &'a (dyn Fn(String) -> Result<Place> + Sync);
+
+fn handed_over(program: &Path, place: Places<'_>, go_s: &str) -> Result<()> {
+    println!("Graceful hand-over, {HANDOVERS} of each in turn, lease 15 s:");
+    let chain = |side| Chain::begin(place(format!("handover-{side:?}"))?, program, side, LONG);
+    let (mut our_chain, mut go_chain) = (chain(Side::Ours)?, chain(Side::Go)?);
+    let [mut ours, mut go] = [Vec::new(), Vec::new()];
+    for _ in 0..HANDOVERS {
+        ours.push(our_chain.by_release()?);
+        go.push(go_chain.by_release()?);
+    }
+    handovers("ours", &ours);
+    handovers(go_s, &go);
+    ratio(&ours, &go, |one| one.from_signal);
+    Ok(())
+}
+
+fn failed_over(program: &Path, place: Places<'_>, sides: &[Side]) -> Result<(Vec<Failover>, Vec<Failover>)> {
     println!(
         "SIGKILL of the leader, {} of each at once, lease 3 s:",
         CHAINS * FAILOVERS
     );
     let measured = std::thread::scope(|scope| {
-        let (etcd, program) = (&etcd, &program);
-        let run = |(number, side)| scope.spawn(move || failovers(etcd, program, side, number));
-        let chains = (0..CHAINS).flat_map(|number| sides.map(|side| (number, side)));
+        let run = |(number, side)| scope.spawn(move || failovers(program, place, side, number));
+        let chains = (0..CHAINS).flat_map(|number| sides.iter().map(move |&side| (number, side)));
         let running: Vec<_> = chains.map(|(number, side)| (side, run((number, side)))).collect();
         running
             .into_iter()
@@ -93,25 +121,19 @@ fn measure() -> Result<()> {
             Side::Go => go.extend(chain?),
         }
     }
-    failover_rows("ours", &ours);
-    failover_rows("etcd's Go client", &go);
-    ratio(&ours, &go, |one| one.from_renewal);
-    failover_rows(
-        "leaderelect run",
-        &after_kill(&etcd, &program, &SHORT_LEASE, FAILOVERS / 2)?,
-    );
-    Ok(())
+    Ok((ours, go))
 }
 
 fn failovers(
-    etcd: &Etcd,
     program: &Path,
+    place: Places<'_>,
     side: Side,
     number: usize,
 ) -> std::result::Result<Vec<Failover>, String> {
     let chain = || {
-        let mut chain = Chain::begin(etcd, program, side, &format!("failover-{number}"), SHORT)?;
-        // The kills spread over most of the time between two renewals of ours; Go's are a second apart.
+        let place = place(format!("failover-{number}-{side:?}"))?;
+        let mut chain = Chain::begin(place, program, side, SHORT)?;
+        // The kills spread over most of the time between two renewals of ours; those of etcd's Go client are a second apart.
         let pause = |round| Duration::from_millis(20 + 37 * (round + 5 * number) as u64 % 400);
         (0..FAILOVERS)
             .map(|round| chain.by_kill(pause(round)))

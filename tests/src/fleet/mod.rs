@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 pub use member::{Count, Side};
-pub use programs::Programs;
+pub use programs::{Programs, as_released};
 pub use store::Store;
 
 use member::Member;

@@ -18,40 +18,18 @@ impl Programs {
     /// # Errors
     /// When one cannot be built.
     pub fn build() -> Result<Self> {
-        let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-        let program = std::env::current_exe()?;
-        let folder = program
-            .ancestors()
-            .find(|folder| folder.join("CACHEDIR.TAG").exists())
-            .ok_or("this program is not where cargo builds")?;
-        succeeds(
-            Command::new("cargo")
-                .current_dir(&workspace)
-                .args([
-                    "build",
-                    "--quiet",
-                    "--locked",
-                    "--release",
-                    "--package",
-                    "leaderelection-benches",
-                ])
-                .args(["--bin", "fleet-candidates", "--target-dir"])
-                .arg(folder),
-        )?;
-        let client_go = folder.join("fleet-client-go");
+        let ours = as_released("fleet-candidates")?;
+        let client_go = ours.with_file_name("fleet-client-go");
         succeeds(
             Command::new("go")
-                .current_dir(workspace.join("benches/client-go"))
+                .current_dir(workspace().join("benches/client-go"))
                 .env("GOWORK", "off")
                 .env("CGO_ENABLED", "0")
                 .args(["build", "-trimpath", "-buildvcs=false", "-o"])
                 .arg(&client_go)
                 .arg("."),
         )?;
-        Ok(Self {
-            ours: folder.join("release/fleet-candidates"),
-            client_go,
-        })
+        Ok(Self { ours, client_go })
     }
 
     pub(super) fn of(&self, side: Side) -> &Path {
@@ -60,6 +38,37 @@ impl Programs {
             Side::ClientGo => &self.client_go,
         }
     }
+}
+
+/// Builds a program of the benches as a release, and says where it is.
+///
+/// # Errors
+/// When it cannot be built.
+pub fn as_released(name: &str) -> Result<PathBuf> {
+    let program = std::env::current_exe()?;
+    let folder = program
+        .ancestors()
+        .find(|folder| folder.join("CACHEDIR.TAG").exists())
+        .ok_or("this program is not where cargo builds")?;
+    succeeds(
+        Command::new("cargo")
+            .current_dir(workspace())
+            .args([
+                "build",
+                "--quiet",
+                "--locked",
+                "--release",
+                "--package",
+                "leaderelection-benches",
+            ])
+            .args(["--bin", name, "--target-dir"])
+            .arg(folder),
+    )?;
+    Ok(folder.join("release").join(name))
+}
+
+fn workspace() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
 fn succeeds(command: &mut Command) -> Result<()> {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::{Failover, Handover, Result};
-use crate::servers::{Etcd, GoContender, Said, ServerError, monotonic};
+use crate::servers::{Contender, Etcd, GoContender, KubeApiserver, Said, ServerError, monotonic};
 use crate::time::wait;
 
 /// How long what must come may take on a busy machine.
@@ -16,10 +16,66 @@ const SETTLED: Duration = Duration::from_millis(60);
 /// Whose elector.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Side {
-    /// This library's, on a lock of etcd.
+    /// This library's.
     Ours,
-    /// `concurrency.Election` of etcd's Go client.
+    /// `concurrency.Election` of etcd's Go client; on a Lease, client-go's.
     Go,
+}
+
+/// Where the election is.
+#[derive(Debug, Clone)]
+pub struct Place {
+    server: Server,
+    name: String,
+}
+
+#[derive(Debug, Clone)]
+enum Server {
+    Etcd {
+        endpoint: String,
+    },
+    /// On a Lease.
+    Kube {
+        kubeconfig: PathBuf,
+        namespace: String,
+    },
+}
+
+impl Place {
+    /// On etcd.
+    pub fn key(etcd: &Etcd, name: impl Into<String>) -> Self {
+        Self {
+            server: Server::Etcd {
+                endpoint: etcd.endpoint(),
+            },
+            name: name.into(),
+        }
+    }
+
+    /// On a Lease, in a namespace of its own.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub fn lease(server: &KubeApiserver, name: impl Into<String>) -> Result<Self> {
+        let name = name.into();
+        Ok(Self {
+            server: Server::Kube {
+                kubeconfig: server.kubeconfig(),
+                namespace: server.namespace(&name)?,
+            },
+            name,
+        })
+    }
+
+    fn contender(&self, identity: &str) -> Contender {
+        match &self.server {
+            Server::Etcd { endpoint } => GoContender::etcd(endpoint, &self.name, identity),
+            Server::Kube {
+                kubeconfig,
+                namespace,
+            } => GoContender::lease(kubeconfig, namespace, &self.name, identity),
+        }
+    }
 }
 
 /// An election whose leader is replaced again and again, each time by a new follower.
@@ -28,8 +84,7 @@ pub struct Chain {
     side: Side,
     /// That speaks as a contender.
     program: PathBuf,
-    endpoint: String,
-    name: String,
+    place: Place,
     timing: [Duration; 3],
     joined: usize,
     leader: GoContender,
@@ -37,19 +92,17 @@ pub struct Chain {
 
 impl Chain {
     /// Starts the first leader. `program` is [`contend`](super::contend); the timing is lease duration, renew deadline and retry
-    /// period, the first in whole seconds. Go has no other than that.
+    /// period, the first in whole seconds. etcd's Go client has no other than that.
     ///
     /// # Errors
     /// When it does not lead.
-    pub fn begin(etcd: &Etcd, program: &Path, side: Side, name: &str, timing: [Duration; 3]) -> Result<Self> {
-        let (endpoint, name) = (etcd.endpoint(), format!("{name}-{side:?}"));
-        let mut leader = join(side, program, &endpoint, &name, 0, timing)?;
+    pub fn begin(place: Place, program: &Path, side: Side, timing: [Duration; 3]) -> Result<Self> {
+        let mut leader = join(side, program, &place, 0, timing)?;
         leader.wait_for(Said::StartedLeading, LIMIT)?;
         Ok(Self {
             side,
             program: program.to_owned(),
-            endpoint,
-            name,
+            place,
             timing,
             joined: 1,
             leader,
@@ -118,14 +171,7 @@ impl Chain {
     }
 
     fn follower(&mut self) -> Result<GoContender> {
-        let mut next = join(
-            self.side,
-            &self.program,
-            &self.endpoint,
-            &self.name,
-            self.joined,
-            self.timing,
-        )?;
+        let mut next = join(self.side, &self.program, &self.place, self.joined, self.timing)?;
         let (follows, leader) = (next.wait_for(Said::NewLeader, LIMIT)?.identity, self.joined - 1);
         if follows != identity(self.side, leader) {
             return Err(format!("{:?}: it follows {follows}, and number {leader} leads", self.side).into());
@@ -142,17 +188,16 @@ fn identity(side: Side, number: usize) -> String {
 fn join(
     side: Side,
     program: &Path,
-    endpoint: &str,
-    name: &str,
+    place: &Place,
     number: usize,
     timing: [Duration; 3],
 ) -> Result<GoContender> {
-    let identity = identity(side, number);
-    let [lease_duration, renew_deadline, retry_period] = timing;
+    let contender = place.contender(&identity(side, number));
     let contender = match side {
-        Side::Ours => GoContender::alike(program, endpoint, name, &identity),
-        Side::Go => GoContender::etcd(endpoint, name, &identity).release_on_cancel(),
+        Side::Ours => contender.played_by(program),
+        Side::Go => contender.release_on_cancel(),
     };
+    let [lease_duration, renew_deadline, retry_period] = timing;
     Ok(contender
         .timing(lease_duration, renew_deadline, retry_period)
         .start()?)

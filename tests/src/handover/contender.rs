@@ -2,21 +2,26 @@
 //! measured alike.
 
 use std::io::{self, Write as _};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use leaderelection::{
     Capabilities, Expected, LeaderElectionRecord, LeaderElector, LeaseTiming, LockError, Observation,
     ObservationStream, ResourceLock, Swap,
 };
-use leaderelection_etcd::{EtcdConnection, EtcdLock};
+use leaderelection_etcd::EtcdConnection;
+use leaderelection_kube::KubeConnection;
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::Result;
 use crate::clocked::Moment;
 
-/// What a contender's first argument is, and never one of `leaderelect`.
-pub const FIRST_FLAG: &str = "--server";
+/// What a contender's first argument is, on etcd or on a Lease, and never one of `leaderelect`.
+pub const FIRST_FLAGS: [&str; 2] = [ETCD, KUBECONFIG];
+
+const ETCD: &str = "--server";
+const KUBECONFIG: &str = "--kubeconfig";
 
 /// The program. It ends when its standard input does, so that it does not outlive who started it.
 ///
@@ -42,17 +47,27 @@ pub fn contend(arguments: &[String]) -> Result<()> {
         duration("--renew-deadline")?,
         duration("--retry-period")?,
     )?;
-    let (server, name, identity) = (flag(FIRST_FLAG)?, flag("--name")?, flag("--identity")?);
+    let (name, identity) = (flag("--name")?, flag("--identity")?);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    runtime.block_on(elect(&server, &name, &identity, timing))
+    runtime.block_on(async {
+        let lock: Arc<dyn ResourceLock> = match flag(KUBECONFIG) {
+            Ok(kubeconfig) => Arc::new(
+                KubeConnection::from_kubeconfig(kubeconfig)
+                    .await?
+                    .lease(flag("--namespace")?, name)?,
+            ),
+            Err(_) => Arc::new(EtcdConnection::connect([flag(ETCD)?]).await?.lock(name)?),
+        };
+        elect(lock, &identity, timing).await
+    })
 }
 
-async fn elect(server: &str, name: &str, identity: &str, timing: LeaseTiming) -> Result<()> {
+async fn elect(lock: Arc<dyn ResourceLock>, identity: &str, timing: LeaseTiming) -> Result<()> {
     let mut asked = signal(SignalKind::terminate())?;
     let lock = Telling {
-        lock: EtcdConnection::connect([server]).await?.lock(name)?,
+        lock,
         identity: identity.to_owned(),
     };
     let elector = LeaderElector::builder(lock, identity)
@@ -89,7 +104,7 @@ fn say(event: &str, identity: &str) {
 
 /// The lock, which says when a write is confirmed.
 struct Telling {
-    lock: EtcdLock,
+    lock: Arc<dyn ResourceLock>,
     identity: String,
 }
 

@@ -1,5 +1,5 @@
-//! How long an election on a real etcd is without a leader: between real `leaderelect run` processes; and, in the same run on the
-//! same server, between small programs around our elector and around that of etcd's own Go client.
+//! How long an election on a real etcd or apiserver is without a leader: between real `leaderelect run` processes; and, in the same run on
+//! the same server, between small programs around our elector and around that of Go's client.
 
 mod chain;
 mod contender;
@@ -12,8 +12,8 @@ use etcd_client::Client;
 use leaderelection::MonoTime;
 use rustix::process::Signal;
 
-pub use chain::{Chain, Side};
-pub use contender::{FIRST_FLAG, contend};
+pub use chain::{Chain, Place, Side};
+pub use contender::{FIRST_FLAGS, contend};
 
 use crate::leaderelect::{Leaderelect, WORK};
 use crate::servers::Etcd;

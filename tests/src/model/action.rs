@@ -187,7 +187,13 @@ fn meddling(setting: &Setting, world: &World, actions: &mut Vec<Action>) {
             .iter()
             .all(|seat| seat.election.known_version() == newest)
     };
-    if world.store.deletions > 0 && (!powers.deletes_known || known()) {
+    let dead = || {
+        world
+            .seats
+            .iter()
+            .all(|seat| !seat.election.is_at_work() && seat.calls.is_empty())
+    };
+    if world.store.deletions > 0 && (!powers.deletes_known || known()) && (!powers.deletes_dead || dead()) {
         meddle(Meddling::Delete);
         if powers.empties && !record.is_free() {
             meddle(Meddling::Empty);

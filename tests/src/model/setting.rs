@@ -97,6 +97,8 @@ pub struct Powers {
     pub deletions: u8,
     /// Only a record that every candidate has seen is deleted.
     pub deletes_known: bool,
+    /// Only a record by which nobody leads or is about to is deleted: nobody is at work, and no write is on its way.
+    pub deletes_dead: bool,
     /// Reads are answered a tick after they were sent. Only where reads are coarse.
     pub slow_reads: bool,
     /// The store finds that a write would change nothing, and answers with the version that it named.
@@ -114,6 +116,7 @@ impl Powers {
         empties: false,
         deletions: 0,
         deletes_known: false,
+        deletes_dead: false,
         slow_reads: false,
         mute: false,
     };

@@ -65,6 +65,15 @@ impl Contender {
         self
     }
 
+    /// No Go: a program at that path which takes the same flags and says the same, to be measured in the same way.
+    pub fn played_by(self, program: impl Into<PathBuf>) -> Self {
+        Self {
+            program: "contender of ours",
+            path: Some(program.into()),
+            ..self
+        }
+    }
+
     /// Starts it.
     ///
     /// # Errors
@@ -227,12 +236,10 @@ impl GoContender {
     /// A candidate on those keys of an etcd, with the `concurrency` of etcd's Go client in the server's version. Of the timing it
     /// has the lease duration, in whole seconds: its session's.
     pub fn etcd(endpoint: &str, prefix: &str, identity: &str) -> Contender {
-        etcd("contender-etcd", None, endpoint, prefix, identity)
-    }
-
-    /// No Go: a program at that path which takes the same flags and says the same, to be measured in the same way.
-    pub fn alike(program: impl Into<PathBuf>, endpoint: &str, key: &str, identity: &str) -> Contender {
-        etcd("contender of ours", Some(program.into()), endpoint, key, identity)
+        none_yet("contender-etcd", identity)
+            .flag("--server", endpoint)
+            .flag("--name", prefix)
+            .flag("--identity", identity)
     }
 
     /// The next event of that kind, said already or to come: each is given once.
@@ -372,30 +379,17 @@ fn contender(
     name: &str,
     identity: &str,
 ) -> Contender {
-    none_yet(program, None, identity)
+    none_yet(program, identity)
         .flag("--kubeconfig", kubeconfig)
         .flag("--namespace", namespace)
         .flag("--name", name)
         .flag("--identity", identity)
 }
 
-fn etcd(
-    program: &'static str,
-    path: Option<PathBuf>,
-    endpoint: &str,
-    name: &str,
-    identity: &str,
-) -> Contender {
-    none_yet(program, path, identity)
-        .flag("--server", endpoint)
-        .flag("--name", name)
-        .flag("--identity", identity)
-}
-
-fn none_yet(program: &'static str, path: Option<PathBuf>, identity: &str) -> Contender {
+fn none_yet(program: &'static str, identity: &str) -> Contender {
     Contender {
         program,
-        path,
+        path: None,
         identity: identity.to_owned(),
         flags: Vec::new(),
         command: Vec::new(),

@@ -62,6 +62,14 @@ fn sound_with_a_deletion_in_strict_mode() -> Result<(), EmptyIdentity> {
     holds("strict, a deletion, prompt writes", setting)
 }
 
+/// The same under names that are nobody else's, where a renewal that is shown counts before its answer.
+#[test]
+fn sound_with_a_deletion_in_strict_mode_under_exclusive_names() -> Result<(), EmptyIdentity> {
+    let mut setting = deleting(1)?.strict().exclusive();
+    setting.prompt_writes = true;
+    holds("strict, a deletion, exclusive names, prompt writes", setting)
+}
+
 fn variant_caught(variant: Variant) -> Result<(), EmptyIdentity> {
     let setting = strict_from_nothing(1)?.broken(variant);
     caught(&format!("{variant:?}"), ONE_LEADER, setting)
@@ -83,9 +91,27 @@ fn caught_anothers_create_matures() -> Result<(), EmptyIdentity> {
     variant_caught(Variant::AnothersCreateMatures)
 }
 
+fn of_a_dead_record() -> Result<Setting, EmptyIdentity> {
+    let powers = Powers {
+        deletions: 1,
+        deletes_dead: true,
+        ..Powers::NONE
+    };
+    Ok(quiet(EQUAL, SHORT)?.powers(powers))
+}
+
+/// By default, too, a record may be deleted by which nobody leads.
+#[test]
+fn sound_with_a_deletion_of_a_dead_record() -> Result<(), EmptyIdentity> {
+    let mut setting = of_a_dead_record()?;
+    setting.prompt_writes = true;
+    holds("a deletion of a dead record, prompt writes", setting)
+}
+
 /// A life creates twice in one second of a wall clock that stands: who missed the deletion in between takes the second record
 /// for a label on the first.
 #[test]
 fn caught_acquisitions_alike() -> Result<(), EmptyIdentity> {
-    variant_caught(Variant::AcquisitionsAlike)
+    let setting = of_a_dead_record()?.broken(Variant::AcquisitionsAlike);
+    caught("AcquisitionsAlike", ONE_LEADER, setting)
 }

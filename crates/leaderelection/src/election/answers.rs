@@ -71,8 +71,10 @@ impl Election {
             || (newest == Some(version) && attempt.known == newest)
         {
             if attempt.known != newest {
-                // Something newer was heard meanwhile: a label, if the acquisition still stands.
-                if self.seen.perhaps_own || self.doubts(version) {
+                // Something newer was heard meanwhile: a label, if the acquisition still stands. In strict mode it may be another
+                // creation, under a name that others may have (SAFETY 18).
+                let perhaps_a_twins = self.is_strict() && self.may_have_twins();
+                if self.seen.perhaps_own && !perhaps_a_twins || self.doubts(version) {
                     self.confirmed(now, &attempt, version, valid_until);
                 }
                 return;

@@ -62,10 +62,24 @@ impl Election {
         }
     }
 
+    /// A newer version holds what the one before did: a label, or another creation that is equal to the letter. A record that is
+    /// followed is waited out anew, and so is what this process wrote under a name that others may have, too.
+    pub(super) fn equal_in_doubt(&mut self, now: Moment, version: Version) {
+        if self.is_claim() {
+            self.claim_in_doubt(now);
+            return;
+        }
+        let perhaps_a_twins = self.seen.own_held() && self.may_have_twins();
+        let followed = self.seen.follows() && !self.seen.earlier_life;
+        if perhaps_a_twins || followed {
+            self.doubt(now, version);
+        }
+    }
+
     /// The claim's object has a version that this process did not see itself write: it waits anew. Under a name that others
     /// may have, too, it may be a twin's claim that is equal to the letter, and is waited out as such (SAFETY 16).
-    pub(super) fn claim_in_doubt(&mut self, now: Moment) {
-        if self.is_claim() && self.may_have_twins() {
+    fn claim_in_doubt(&mut self, now: Moment) {
+        if self.may_have_twins() {
             self.lapse_claim(now);
             return;
         }
@@ -84,17 +98,28 @@ impl Election {
         self.event(ElectionEvent::ClaimLapsed);
     }
 
-    /// The renewal of a claim was seen, and its answer is still to come. Under a name that others may have, too, it may be a
-    /// twin's: after a deletion that this process has not seen both may claim in one second, and renew as often. So the lease is not
-    /// extended, and this process neither writes on that version nor ripens, until the answer tells that it was its own.
+    /// A renewal was seen, and its answer is still to come. Under a name that others may have, too, it may be a twin's: after a
+    /// deletion that this process has not seen both may claim in one second, each by its own clock, and renew as often. So the lease is
+    /// not extended, and this process neither writes on that version nor ripens, until the answer tells that it was its own.
     pub(super) fn renewal_in_doubt(&mut self, now: Moment, version: Version, content: Content) {
         self.change_state(State::Present(content));
-        self.seen.own = false;
-        self.wait_out(now, self.seen.last_seconds);
-        if let Some(held) = &mut self.held {
-            held.doubted = Some(version);
+        self.doubt(now, version);
+        if let Some(release) = &mut self.release {
+            release.doubted = Some(version);
         }
         self.heard(now);
+    }
+
+    fn doubt(&mut self, now: Moment, version: Version) {
+        self.seen.own = false;
+        // A lease that was overwritten while it ran is not over any earlier (SAFETY 7).
+        let until = self.seen.takeable_at;
+        self.wait_out(now, self.seen.last_seconds);
+        self.seen.takeable_at = self.seen.takeable_at.max(until);
+        if let Some(held) = &mut self.held {
+            // The answer to the first still tells up to when it was one's own.
+            held.doubted.get_or_insert(version);
+        }
     }
 
     pub(super) fn doubts(&self, version: Version) -> bool {
@@ -103,15 +128,26 @@ impl Election {
             .is_some_and(|held| held.doubted == Some(version))
     }
 
-    /// The answer has come.
+    /// The answer has come: this version was its own. What was shown since may still be another's.
     pub(super) fn doubt_no_longer(&mut self, now: Moment, version: Version) {
-        if let Some(held) = self.held.as_mut().filter(|held| held.doubted == Some(version)) {
-            held.doubted = None;
-            if held.ripe_at.is_none() {
+        let Some(held) = self.held.as_mut().filter(|held| held.doubted == Some(version)) else {
+            return;
+        };
+        held.doubted = None;
+        if held.ripe_at.is_some() {
+            return;
+        }
+        match self.seen.version {
+            Some(newest) if newest != version => self.doubt(now, newest),
+            _ => {
                 self.seen.own = true;
                 self.seen.takeable_at = now.mono;
             }
         }
+    }
+
+    pub(super) fn is_strict(&self) -> bool {
+        self.config.missing_record == MissingRecord::ClaimThenLead
     }
 
     /// Whether another process may live under this name, or one of its claims may.

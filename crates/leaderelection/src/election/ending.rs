@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::held::Work;
 use super::io::{ElectionEvent, LossReason, Output, Purpose, TermChange};
 use super::{Election, Variant, compose};
+use crate::identity::Version;
 use crate::lock::Expected;
 use crate::moment::{Moment, MonoTime};
 
@@ -42,6 +43,8 @@ pub(super) struct Release {
     pub(super) sent_on: Option<Expected>,
     /// How long this candidate then stays away.
     pub(super) back_off: Duration,
+    /// As which version a renewal of this process was seen whose answer has to come first: it may be a twin's (SAFETY 18).
+    pub(super) doubted: Option<Version>,
 }
 
 impl Election {
@@ -122,6 +125,9 @@ impl Election {
 
     /// The term is over for good, also if the release never arrives (SAFETY 12).
     pub(super) fn begin_release(&mut self, now: Moment, back_off: Duration) {
+        let awaited = self.cas_busy_until > now.mono;
+        let held = self.held.as_ref().filter(|_| awaited);
+        let doubted = held.and_then(|held| held.doubted);
         if !self.broken(Variant::TermResumedAfterRelease) {
             self.held = None;
         }
@@ -131,6 +137,7 @@ impl Election {
             until,
             sent_on: None,
             back_off,
+            doubted,
         });
     }
 
@@ -145,6 +152,12 @@ impl Election {
     /// Frees one's own record, or the base of one's own pending acquisition, and nothing else: never a successor's.
     pub(super) fn advance_release(&mut self, now: Moment) {
         let Some(release) = &self.release else { return };
+        if self.waits_for_an_answer(release) {
+            if release.until <= now.mono {
+                self.end_release(now, Some(ElectionEvent::ReleaseUnconfirmed));
+            }
+            return;
+        }
         let successors = self.broken(Variant::ReleaseOverwritesSuccessor) && self.seen.follows();
         if !self.leaves_something(now) && !successors {
             let freed = self.seen.own && self.seen.record().is_some_and(|record| record.is_free());
@@ -165,6 +178,11 @@ impl Election {
             release.sent_on = expected;
         }
         self.send(now, Purpose::Release, record);
+    }
+
+    /// Whether only the answer to a renewal tells that the newest record is one's own.
+    fn waits_for_an_answer(&self, release: &Release) -> bool {
+        !self.seen.own && release.doubted.is_some() && release.doubted == self.seen.version
     }
 
     fn end_release(&mut self, now: Moment, event: Option<ElectionEvent>) {
@@ -205,9 +223,10 @@ impl Election {
             next = next.min(until);
         }
         if let Some(release) = &self.release {
-            next = next
-                .min(release.until)
-                .min(self.write_at.max(self.cas_busy_until));
+            next = next.min(release.until);
+            if !self.waits_for_an_answer(release) {
+                next = next.min(self.write_at.max(self.cas_busy_until));
+            }
         }
         next
     }

@@ -93,6 +93,10 @@ pub enum MissingRecord {
     #[default]
     LeadAtOnce,
     /// Create it as a claim, which others respect, and lead when it has stood for a lease.
+    ///
+    /// A follower then waits anew at every new version of the record, be it that only somebody's label has changed. Under an
+    /// [`Identity`] that others may have, too (neither [unique](Identity::unique) nor exclusive), a label costs a leader its
+    /// term, and so does a renewal that a watch shows and whose answer is lost: both may be another's.
     ClaimThenLead,
 }
 

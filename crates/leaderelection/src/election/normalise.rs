@@ -170,8 +170,15 @@ impl Election {
                 *until = MonoTime::ZERO;
             }
         }
-        if let Some(Release { until, sent_on, .. }) = &mut self.release {
+        if let Some(Release {
+            until,
+            sent_on,
+            doubted,
+            ..
+        }) = &mut self.release
+        {
             by.time(until);
+            doubted.iter_mut().for_each(|version| by.version(version));
             sent_on.iter_mut().for_each(|expected| by.expected(expected));
         }
         if !self.config.stagger {

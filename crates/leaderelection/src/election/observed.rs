@@ -250,8 +250,9 @@ impl Election {
         }
         self.seen.version = Some(version);
         self.seen.went_back = false;
-        let renews_claim = landed.is_some_and(|landed| landed.purpose == Purpose::RenewClaim);
-        if renews_claim && self.held.is_some() && self.may_have_twins() {
+        let renews =
+            landed.is_some_and(|landed| matches!(landed.purpose, Purpose::Renew | Purpose::RenewClaim));
+        if renews && self.is_strict() && self.may_have_twins() {
             self.renewal_in_doubt(now, version, content);
             return;
         }
@@ -260,8 +261,10 @@ impl Election {
             && !self.broken(Variant::EveryVersionRestarts)
         {
             // Somebody changed a label: the version moves, no lease does, neither one's own (SAFETY 9) nor the rival's
-            // (SAFETY 5). But a claim cannot tell it from its own create, landed once more after a deletion (SAFETY 18).
-            self.claim_in_doubt(now);
+            // (SAFETY 5). But in strict mode it may be another creation, after a deletion (SAFETY 18).
+            if self.is_strict() {
+                self.equal_in_doubt(now, version);
+            }
             if interrupted {
                 // What was on its way named the version before and cannot land: say it again on this one, now.
                 (self.write_at, self.cas_busy_until) = (now.mono, now.mono);

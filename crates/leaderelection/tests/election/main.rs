@@ -12,6 +12,7 @@
 )]
 
 mod bench;
+mod doubt;
 mod drawn;
 mod ending;
 mod missing;

@@ -8,7 +8,7 @@ use leaderelection::{Identity, Observation, Version};
 
 use crate::bench::{Bench, absent, config, empty, present, record};
 
-fn strict() -> ElectionConfig {
+pub(crate) fn strict() -> ElectionConfig {
     ElectionConfig {
         missing_record: ClaimThenLead,
         ..config()
@@ -16,7 +16,7 @@ fn strict() -> ElectionConfig {
 }
 
 /// Renews the claim every 2 s from `from` to `to`, at versions that go on from `version`.
-fn renew(bench: &mut Bench, from: i32, to: i32, mut version: u64) {
+pub(crate) fn renew(bench: &mut Bench, from: i32, to: i32, mut version: u64) {
     for second in (from..=to).step_by(2) {
         bench.wake(f64::from(second));
         version += 1;
@@ -327,187 +327,6 @@ fn a_free_record_needs_no_claim() {
             (HolderChanged(Some("a")))
             START token 6, valid until 10s
             wait until 2s
-    "#]]
-    .assert_eq(&bench.take_transcript());
-}
-
-/// SAFETY 16: under a name that others may have too, what looks like a label may be a twin's claim, equal to the letter.
-#[test]
-fn a_claim_in_doubt_under_a_shared_name_is_waited_out_like_a_twins() {
-    let mut bench = Bench::knowing(under_a_shared_name(), absent(None));
-    bench.done(0.1, 1);
-    bench.watch(1.0, present(3, "x/15@0#0"));
-    bench.wake(15.9);
-    bench.wake(16.0);
-    expect![[r#"
-        0.1s: Claim done, v1
-            (HolderChanged(Some("x")))
-            (Claimed(15s))
-            wait until 2s
-        1s: watch shows v3 x/15@0#0
-            (ClaimLapsed)
-            wait until 7s
-        15.9s: wake
-            -> get, to verify the watch
-            wait until 16s
-        16s: wake
-            -> swap v3 to x/15@16#1, to Acquire
-            wait until 20.9s
-    "#]]
-    .assert_eq(&bench.take_transcript());
-}
-
-fn under_a_shared_name() -> ElectionConfig {
-    ElectionConfig {
-        missing_record: ClaimThenLead,
-        stagger: false,
-        timer_lead: std::time::Duration::ZERO,
-        ..ElectionConfig::new(Identity::new("x").unwrap())
-    }
-}
-
-/// SAFETY 16 and 18: so may the renewal of a claim be a twin's, of a claim that it made in the same second after a deletion. Only its
-/// answer tells.
-#[test]
-fn a_claim_s_renewal_that_is_shown_under_a_shared_name_waits_for_its_answer() {
-    let mut bench = Bench::knowing(under_a_shared_name(), absent(None));
-    bench.done(0.1, 1);
-    bench.wake(2.0);
-    // The claim was deleted, a twin has made the same, and renews it in the same second.
-    bench.conflict(2.1, None);
-    bench.read(2.2, present(9, "x/15@2#0"));
-    bench.wake(4.0);
-    bench.wake(9.9);
-    bench.wake(10.0);
-    expect![[r#"
-        0.1s: Claim done, v1
-            (HolderChanged(Some("x")))
-            (Claimed(15s))
-            wait until 2s
-        2s: wake
-            -> swap v1 to x/15@2#0, to RenewClaim
-            wait until 7s
-        2.1s: RenewClaim in conflict
-            -> get
-            wait until 4s
-        2.2s: read v9 x/15@2#0
-            wait until 10s
-        4s: wake
-            wait until 10s
-        9.9s: wake
-            wait until 10s
-        10s: wake
-            (ClaimLapsed)
-            -> get, to verify the watch
-            wait until 15s
-    "#]]
-    .assert_eq(&bench.take_transcript());
-}
-
-/// The same where it is its own, and a watch is faster than the answer.
-#[test]
-fn a_claim_s_renewal_that_is_shown_before_its_answer_counts_when_that_comes() {
-    let mut bench = Bench::knowing(under_a_shared_name(), absent(None));
-    bench.done(0.1, 1);
-    bench.wake(2.0);
-    bench.watch(2.1, present(2, "x/15@2#0"));
-    bench.wake(5.0);
-    bench.done(5.1, 2);
-    expect![[r#"
-        0.1s: Claim done, v1
-            (HolderChanged(Some("x")))
-            (Claimed(15s))
-            wait until 2s
-        2s: wake
-            -> swap v1 to x/15@2#0, to RenewClaim
-            wait until 7s
-        2.1s: watch shows v2 x/15@2#0
-            wait until 10s
-        5s: wake
-            wait until 10s
-        5.1s: RenewClaim done, v2
-            -> swap v2 to x/15@5#0, to RenewClaim
-            wait until 10.1s
-    "#]]
-    .assert_eq(&bench.take_transcript());
-    bench.done(5.2, 3);
-    renew(&mut bench, 8, 12, 3);
-    bench.take_transcript();
-    // It ripens only with its answer.
-    bench.wake(14.0);
-    bench.watch(14.5, bench.pending(7));
-    bench.wake(15.1);
-    bench.done(15.2, 7);
-    expect![[r#"
-        14s: wake
-            -> swap v6 to x/15@14#0, to RenewClaim
-            wait until 15.1s
-        14.5s: watch shows v7 x/15@14#0
-            wait until 22s
-        15.1s: wake
-            wait until 22s
-        15.2s: RenewClaim done, v7
-            START token 1, valid until 24s
-            wait until 16s
-    "#]]
-    .assert_eq(&bench.take_transcript());
-}
-
-/// Where somebody has labelled the object meanwhile the claim is lost, as after every label under such a name.
-#[test]
-fn a_label_costs_a_claim_in_doubt_under_a_shared_name() {
-    let mut bench = Bench::knowing(under_a_shared_name(), absent(None));
-    bench.done(0.1, 1);
-    bench.wake(2.0);
-    bench.watch(2.1, present(2, "x/15@2#0"));
-    bench.watch(2.2, present(3, "x/15@2#0"));
-    bench.done(2.3, 2);
-    bench.wake(4.0);
-    expect![[r#"
-        0.1s: Claim done, v1
-            (HolderChanged(Some("x")))
-            (Claimed(15s))
-            wait until 2s
-        2s: wake
-            -> swap v1 to x/15@2#0, to RenewClaim
-            wait until 7s
-        2.1s: watch shows v2 x/15@2#0
-            wait until 10s
-        2.2s: watch shows v3 x/15@2#0
-            (ClaimLapsed)
-            wait until 8.2s
-        2.3s: RenewClaim done, v2
-            wait until 8.2s
-        4s: wake
-            wait until 8.2s
-    "#]]
-    .assert_eq(&bench.take_transcript());
-}
-
-/// But not the term that has begun meanwhile: the answer names an older version than the newest, and tells all the same.
-#[test]
-fn a_label_does_not_cost_a_term_whose_claim_s_last_renewal_was_shown_before_its_answer() {
-    let mut bench = Bench::knowing(under_a_shared_name(), absent(None));
-    bench.done(0.1, 1);
-    renew(&mut bench, 2, 12, 1);
-    bench.wake(14.0);
-    bench.wake(15.2);
-    bench.take_transcript();
-    bench.watch(15.3, present(8, "x/15@14#0"));
-    bench.watch(15.4, present(9, "x/15@14#0"));
-    bench.done(15.5, 8);
-    bench.wake(16.5);
-    expect![[r#"
-        15.3s: watch shows v8 x/15@14#0
-            wait until 16s
-        15.4s: watch shows v9 x/15@14#0
-            wait until 16s
-        15.5s: RenewClaim done, v8
-            valid until 24s
-            wait until 16s
-        16.5s: wake
-            -> swap v9 to x/15@16#0, to Renew
-            wait until 18s
     "#]]
     .assert_eq(&bench.take_transcript());
 }
