@@ -53,6 +53,7 @@ const STATES: &[(&str, usize)] = &[
     ("strict, a deletion, exclusive names, prompt writes", 699_131),
     ("strict, a deletion, prompt writes", 443_264),
     ("from nothing", 445_064),
+    ("a deletion of a dead record, prompt writes", 428_968),
     ("labels", 403_537),
     ("twins", 400_892),
     ("a stop grace, and users", 463_872),

@@ -97,15 +97,15 @@ fn of_a_dead_record() -> Result<Setting, EmptyIdentity> {
         deletes_dead: true,
         ..Powers::NONE
     };
-    Ok(quiet(EQUAL, SHORT)?.powers(powers))
+    let mut setting = quiet(EQUAL, SHORT)?.powers(powers);
+    setting.prompt_writes = true;
+    Ok(setting)
 }
 
 /// By default, too, a record may be deleted by which nobody leads.
 #[test]
 fn sound_with_a_deletion_of_a_dead_record() -> Result<(), EmptyIdentity> {
-    let mut setting = of_a_dead_record()?;
-    setting.prompt_writes = true;
-    holds("a deletion of a dead record, prompt writes", setting)
+    holds("a deletion of a dead record, prompt writes", of_a_dead_record()?)
 }
 
 /// A life creates twice in one second of a wall clock that stands: who missed the deletion in between takes the second record
