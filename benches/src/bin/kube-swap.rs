@@ -34,13 +34,13 @@ fn main() -> Result<()> {
     let costs =
         runtime.block_on(async { Race::on(Path::new(kubeconfig)).await?.run(WARM_UP + rounds).await })?;
     println!("kube-apiserver: a renewal on a Lease, {rounds} by each in turn:");
-    let [lock, client] = [
-        ("LeaseLock::compare_and_swap", costs.lock),
-        ("kube's Api::patch alone", costs.client),
-    ]
-    .map(|(name, took)| show(name, took));
-    let [half, most] = [0, 1].map(|at| lock[at] / client[at]);
-    println!("  ratio                        p50 {half:>8.3}      p99 {most:>8.3}");
+    let [swap, late_swap] = show("LeaseLock::compare_and_swap", costs.lock);
+    let [patch, late_patch] = show("kube's Api::patch alone", costs.client);
+    println!(
+        "  ratio                        p50 {:>8.3}      p99 {:>8.3}",
+        swap / patch,
+        late_swap / late_patch
+    );
     Ok(())
 }
 
