@@ -16,7 +16,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         Some(rounds) => rounds.parse()?,
         None => ROUNDS,
     };
-    let program = as_released("kube-swap")?;
+    let program = as_released("lease-swap")?;
     let server = KubeApiserver::start()?;
     let status = Command::new(program)
         .arg(server.kubeconfig())

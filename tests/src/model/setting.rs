@@ -97,7 +97,8 @@ pub struct Powers {
     pub deletions: u8,
     /// Only a record that every candidate has seen is deleted.
     pub deletes_known: bool,
-    /// Only a record by which nobody leads or is about to is deleted: nobody is at work, and no write is on its way.
+    /// Only a record by which nobody leads or is about to is deleted: nobody is at work, and no write is on its way. Says that only
+    /// where candidates lead at once, by answers alone.
     pub deletes_dead: bool,
     /// Reads are answered a tick after they were sent. Only where reads are coarse.
     pub slow_reads: bool,

@@ -147,6 +147,13 @@ fn a_deletion_in_strict_mode_from_nothing() -> Result<(), EmptyIdentity> {
     holds("strict, from nothing, a deletion", strict_from_nothing(1)?)
 }
 
+/// Two of one name claim in one second, and renew as often (SAFETY 18).
+#[test]
+#[ignore = "large: minutes"]
+fn twins_and_a_deletion_in_strict_mode() -> Result<(), EmptyIdentity> {
+    nothing_found("strict, twins, a deletion", strict_from_nothing(1)?.twins())
+}
+
 #[test]
 #[ignore = "large: minutes"]
 fn two_deletions_in_strict_mode() -> Result<(), EmptyIdentity> {

@@ -108,8 +108,8 @@ fn sound_with_a_deletion_of_a_dead_record() -> Result<(), EmptyIdentity> {
     holds("a deletion of a dead record, prompt writes", of_a_dead_record()?)
 }
 
-/// A life creates twice in one second of a wall clock that stands: who missed the deletion in between takes the second record
-/// for a label on the first.
+/// A life takes over twice with equal transitions in one second of a wall clock that stands: who missed the deletion in between takes
+/// the second record for a label on the first.
 #[test]
 fn caught_acquisitions_alike() -> Result<(), EmptyIdentity> {
     let setting = of_a_dead_record()?.broken(Variant::AcquisitionsAlike);

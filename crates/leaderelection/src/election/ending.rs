@@ -182,7 +182,7 @@ impl Election {
 
     /// Whether only the answer to a renewal tells that the newest record is one's own.
     fn waits_for_an_answer(&self, release: &Release) -> bool {
-        !self.seen.own && release.doubted.is_some() && release.doubted == self.seen.version
+        self.seen.follows() && release.doubted.is_some() && release.doubted == self.seen.version
     }
 
     fn end_release(&mut self, now: Moment, event: Option<ElectionEvent>) {

@@ -20,8 +20,8 @@ pub(super) struct Held {
     pub(super) at_risk_told: bool,
     /// While it is only a claim: when it becomes a term (SAFETY 18).
     pub(super) ripe_at: Option<MonoTime>,
-    /// As which version the renewal of a claim was seen that has to be answered first: it may be a twin's, of a claim that is equal
-    /// to the letter (SAFETY 18). Until then nothing is renewed, and nothing ripens.
+    /// As which version a renewal was seen that has to be answered first, or what equals the record: it may be a twin's (SAFETY 18).
+    /// Until then nothing is renewed, and nothing ripens.
     pub(super) doubted: Option<Version>,
 }
 

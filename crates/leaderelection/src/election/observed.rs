@@ -280,7 +280,7 @@ impl Election {
     /// Whether a record that equals an attempt of this process was certainly written by it. A twin, or an earlier life,
     /// may have written the same acquisition on the same base in the same second, and its lease would count from an
     /// earlier send than this process's: then only the answer to the attempt tells (SAFETY 16). A renewal or a release
-    /// is on one's own record, where no twin writes.
+    /// is on one's own record, where no twin writes; but in strict mode, [`renewal_in_doubt`](Self::renewal_in_doubt).
     pub(super) fn proves_own(&self, purpose: Purpose) -> bool {
         match purpose {
             Purpose::Acquire | Purpose::Claim => {
@@ -321,8 +321,9 @@ impl Election {
             Purpose::Renew => self.renewed(now, landed.valid_until),
             Purpose::RenewClaim => {
                 self.renewed(now, landed.valid_until);
-                if self.held.is_none() || self.is_claim() {
-                    // What is not yet, or no longer, a term is not one's own to replace at once (SAFETY 18).
+                if self.is_claim() || (self.held.is_none() && self.release.is_none()) {
+                    // What is not yet a term, or has lapsed, is not one's own to replace at once (SAFETY 18); what a term has
+                    // left is released.
                     self.seen.own = false;
                     self.wait_out(now, self.seen.last_seconds);
                 }

@@ -399,6 +399,37 @@ fn a_release_waits_for_the_answer_to_a_renewal_that_was_shown_under_a_shared_nam
     }
 }
 
+/// Also when it renewed the claim that the term has grown from.
+#[test]
+fn a_release_waits_for_the_answer_to_a_claim_s_last_renewal() {
+    let mut bench = term_under_a_shared_name(12);
+    bench.wake(14.0);
+    bench.wake(15.1);
+    bench.watch(15.3, present(8, "x/15@14#0"));
+    bench.at(15.4, Input::StepDown);
+    bench.at(15.5, Input::WorkEnded);
+    bench.take_transcript();
+    bench.done(15.6, 8);
+    let said = bench.take_transcript();
+    assert!(said.contains("swap v8 to /1@15#0, to Release"), "{said}");
+}
+
+/// Where nothing is left there is nothing to wait for.
+#[test]
+fn a_release_does_not_wait_for_a_record_that_is_gone() {
+    let mut bench = term_under_a_shared_name(14);
+    bench.wake(15.1);
+    bench.at(15.9, Input::Stop);
+    bench.wake(16.0);
+    bench.watch(16.1, present(9, "x/15@16#0"));
+    bench.at(16.2, Input::WatchStarted);
+    bench.at(16.2, Input::WorkEnded);
+    bench.take_transcript();
+    bench.read(16.3, absent(None));
+    let said = bench.take_transcript();
+    assert!(said.contains("ENDED"), "{said}");
+}
+
 /// It does not wait for ever.
 #[test]
 fn a_release_whose_renewal_is_not_answered_is_given_up() {

@@ -25,7 +25,7 @@ const WARM_UP: usize = 300;
 fn main() -> Result<()> {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
     let [kubeconfig, rounds] = arguments.as_slice() else {
-        return Err("usage: kube-swap KUBECONFIG ROUNDS".into());
+        return Err("usage: lease-swap KUBECONFIG ROUNDS".into());
     };
     let rounds: usize = rounds.parse()?;
     let runtime = tokio::runtime::Builder::new_current_thread()
