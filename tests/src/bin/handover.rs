@@ -4,7 +4,7 @@
 //! has renewed.
 //!
 //! ```text
-//! cargo run --package leaderelection-tests --bin handover [-- etcd|kube]
+//! cargo run --package leaderelection-tests --bin handover [-- etcd|kube [TIMES]]
 //! ```
 //!
 //! With other arguments it is `leaderelect` itself, or a program around our elector: those are the processes that it measures.
@@ -19,12 +19,10 @@ use leaderelection_tests::handover::{
 use leaderelection_tests::leaderelect::SHORT_LEASE;
 use leaderelection_tests::servers::{Etcd, KubeApiserver};
 
-/// Of each side, in turn.
-const HANDOVERS: usize = 300;
-/// Elections of each side that go on at once: they sleep most of the time.
+/// Hand-overs of each side, in turn, and fail-overs of each.
+const TIMES: usize = 300;
+/// Elections of each side that fail over at once: they sleep most of the time.
 const CHAINS: usize = 6;
-/// In each of them.
-const FAILOVERS: usize = 50;
 
 const LONG: [Duration; 3] = [
     Duration::from_secs(15),
@@ -40,8 +38,9 @@ type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let done = match arguments.first().map(String::as_str) {
-        None | Some("etcd") => on_etcd(),
-        Some("kube") => on_kube(),
+        None => on_etcd(TIMES),
+        Some("etcd") => times(&arguments).and_then(on_etcd),
+        Some("kube") => times(&arguments).and_then(on_kube),
         Some(first) if FIRST_FLAGS.contains(&first) => contend(&arguments),
         Some(_) => return leaderelection_cli::main(),
     };
@@ -54,43 +53,47 @@ fn main() -> ExitCode {
     }
 }
 
-fn on_etcd() -> Result<()> {
+fn times(arguments: &[String]) -> Result<usize> {
+    Ok(arguments.get(1).map_or(Ok(TIMES), |times| times.parse())?)
+}
+
+fn on_etcd(times: usize) -> Result<()> {
     let program = std::env::current_exe()?;
     let etcd = Etcd::start()?;
     let place = |name: String| Ok(Place::key(&etcd, name));
 
-    handed_over(&program, &place, "etcd's Go client")?;
-    handovers("leaderelect run", &graceful(&etcd, &program, HANDOVERS / 6)?);
+    handed_over(times, &program, &place, "etcd's Go client")?;
+    handovers("leaderelect run", &graceful(&etcd, &program, times / 6)?);
 
-    let (ours, go) = failed_over(&program, &place, &[Side::Ours, Side::Go])?;
+    let (ours, go) = failed_over(times, &program, &place, &[Side::Ours, Side::Go])?;
     failover_rows("ours", &ours);
     failover_rows("etcd's Go client", &go);
     ratio(&ours, &go, |one| one.from_renewal);
     failover_rows(
         "leaderelect run",
-        &after_kill(&etcd, &program, &SHORT_LEASE, FAILOVERS / 2)?,
+        &after_kill(&etcd, &program, &SHORT_LEASE, times / 12)?,
     );
     Ok(())
 }
 
-fn on_kube() -> Result<()> {
+fn on_kube(times: usize) -> Result<()> {
     let program = std::env::current_exe()?;
     let server = KubeApiserver::start()?;
     let place = |name: String| Place::lease(&server, name.to_lowercase());
-    handed_over(&program, &place, "client-go")?;
-    let (ours, _) = failed_over(&program, &place, &[Side::Ours])?;
+    handed_over(times, &program, &place, "client-go")?;
+    let (ours, _) = failed_over(times, &program, &place, &[Side::Ours])?;
     failover_rows("ours", &ours);
     Ok(())
 }
 
 type Places<'a> = &'a (dyn Fn(String) -> Result<Place> + Sync);
 
-fn handed_over(program: &Path, place: Places<'_>, go_s: &str) -> Result<()> {
-    println!("Graceful hand-over, {HANDOVERS} of each in turn, lease 15 s:");
+fn handed_over(times: usize, program: &Path, place: Places<'_>, go_s: &str) -> Result<()> {
+    println!("Graceful hand-over, {times} of each in turn, lease 15 s:");
     let chain = |side| Chain::begin(place(format!("handover-{side:?}"))?, program, side, LONG);
     let (mut our_chain, mut go_chain) = (chain(Side::Ours)?, chain(Side::Go)?);
     let [mut ours, mut go] = [Vec::new(), Vec::new()];
-    for _ in 0..HANDOVERS {
+    for _ in 0..times {
         ours.push(our_chain.by_release()?);
         go.push(go_chain.by_release()?);
     }
@@ -101,12 +104,13 @@ fn handed_over(program: &Path, place: Places<'_>, go_s: &str) -> Result<()> {
 }
 
 fn failed_over(program: &Path, place: Places<'_>, sides: &[Side]) -> Result<(Vec<Failover>, Vec<Failover>)> {
+    let in_each = times.div_ceil(CHAINS);
     println!(
         "SIGKILL of the leader, {} of each at once, lease 3 s:",
-        CHAINS * FAILOVERS
+        CHAINS * in_each
     );
     let measured = std::thread::scope(|scope| {
-        let run = |(number, side)| scope.spawn(move || failovers(program, place, side, number));
+        let run = |(number, side)| scope.spawn(move || failovers(in_each, program, place, side, number));
         let chains = (0..CHAINS).flat_map(|number| sides.iter().map(move |&side| (number, side)));
         let running: Vec<_> = chains.map(|(number, side)| (side, run((number, side)))).collect();
         running
@@ -125,6 +129,7 @@ fn failed_over(program: &Path, place: Places<'_>, sides: &[Side]) -> Result<(Vec
 }
 
 fn failovers(
+    times: usize,
     program: &Path,
     place: Places<'_>,
     side: Side,
@@ -135,7 +140,7 @@ fn failovers(
         let mut chain = Chain::begin(place, program, side, SHORT)?;
         // The kills spread over most of the time between two renewals of ours; those of etcd's Go client are a second apart.
         let pause = |round| Duration::from_millis(20 + 37 * (round + 5 * number) as u64 % 400);
-        (0..FAILOVERS)
+        (0..times)
             .map(|round| chain.by_kill(pause(round)))
             .collect::<Result<Vec<_>>>()
     };
