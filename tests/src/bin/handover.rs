@@ -103,7 +103,12 @@ fn handed_over(times: usize, program: &Path, place: Places<'_>, go_s: &str) -> R
     Ok(())
 }
 
-fn failed_over(program: &Path, place: Places<'_>, sides: &[Side]) -> Result<(Vec<Failover>, Vec<Failover>)> {
+fn failed_over(
+    times: usize,
+    program: &Path,
+    place: Places<'_>,
+    sides: &[Side],
+) -> Result<(Vec<Failover>, Vec<Failover>)> {
     let in_each = times.div_ceil(CHAINS);
     println!(
         "SIGKILL of the leader, {} of each at once, lease 3 s:",

@@ -125,8 +125,8 @@ impl Election {
 
     /// The term is over for good, also if the release never arrives (SAFETY 12).
     pub(super) fn begin_release(&mut self, now: Moment, back_off: Duration) {
-        let awaited = self.cas_busy_until > now.mono;
-        let held = self.held.as_ref().filter(|_| awaited);
+        let to_come = self.cas_busy_until > now.mono;
+        let held = self.held.as_ref().filter(|_| to_come);
         let doubted = held.and_then(|held| held.doubted);
         if !self.broken(Variant::TermResumedAfterRelease) {
             self.held = None;
