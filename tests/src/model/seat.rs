@@ -148,7 +148,7 @@ impl Seat {
     }
 
     /// A sender that has waited long enough has gone on: then the answer says no more than a look at the store, which it
-    /// is shown anyway.
+    /// is shown anyway; but for an answer that somebody's label came before (docs/PROOF.md, "What the model leaves out").
     fn forget_impatience(&mut self, spans: Spans, store: &Store) {
         let known = self.election.known_version();
         self.calls.retain_mut(|call| {

@@ -205,7 +205,7 @@ fn term_under_a_shared_name(last: i32) -> Bench {
 /// SAFETY 16 and 18: 6.1 s behind, a twin that claims just after this one's renewal at 6 s has renewed as far at 12.1 s. Who is shown
 /// that at 15.4 s must not write on it: the twin, cut off, leads from 21.1 s.
 #[test]
-fn a_term_s_record_that_comes_again_late_under_a_shared_name_is_not_written_on() {
+fn a_term_s_record_that_comes_again_under_a_shared_name_is_not_written_on() {
     let mut bench = term_under_a_shared_name(6);
     bench.wake(8.0);
     bench.swap_fails(8.1, Denied);
