@@ -9,8 +9,8 @@ use etcd_client::{
     Client, Compare, CompareOp, GetResponse, KeyValue, ResponseHeader, Txn, TxnOp, TxnOpResponse,
 };
 use leaderelection::{
-    Capabilities, Expected, LeaderElectionRecord, LockError, Observation, ObservationStream, ResourceLock,
-    SharedWatch, Swap, Version, WatchedKey,
+    Capabilities, Crowd, Expected, LeaderElectionRecord, LockError, Observation, ObservationStream,
+    ResourceLock, SharedWatch, Swap, Version, WatchedKey,
 };
 
 use crate::connection::EtcdConnection;
@@ -128,7 +128,8 @@ impl EtcdLock {
 
     /// Reads the key, with the revision at which that was its state.
     pub(crate) async fn read(&self) -> Result<(i64, Observation), LockError> {
-        self.members.crowd().one_of(|| self.read_in_turn()).await
+        let read = || self.read_in_turn();
+        self.members.crowd().one_of(Crowd::READ, read).await
     }
 
     async fn read_in_turn(&self) -> Result<(i64, Observation), LockError> {
@@ -153,7 +154,8 @@ impl EtcdLock {
         lease: Option<i64>,
     ) -> Result<Swap, LockError> {
         let swap = || self.swap_in_turn(expected, record, lease);
-        self.members.crowd().one_of(swap).await
+        let patience = Crowd::swap(expected, record);
+        self.members.crowd().one_of(patience, swap).await
     }
 
     async fn swap_in_turn(

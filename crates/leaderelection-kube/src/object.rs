@@ -1,9 +1,11 @@
 //! Compare-and-swap on one object of Kubernetes, whatever its kind and wherever it keeps the record.
 
+use std::time::Duration;
+
 use http::{Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Limited};
 use kube::client::Body;
-use leaderelection::{Expected, LeaderElectionRecord, LockError, Observation, Swap, Version};
+use leaderelection::{Crowd, Expected, LeaderElectionRecord, LockError, Observation, Swap, Version};
 use serde_json::{Map, Value};
 
 use crate::connection::KubeConnection;
@@ -158,7 +160,9 @@ impl ObjectLock {
     /// A read without a resourceVersion: the apiserver answers with what etcd holds, not with what it remembers (clause 1).
     pub(crate) async fn get(&self) -> Result<Observation, LockError> {
         let call = self.call(Verb::Get);
-        let answer = self.ask(&call, Method::GET, &self.item(), None).await?;
+        let answer = self
+            .ask(&call, Method::GET, &self.item(), None, Crowd::READ)
+            .await?;
         match answer.code {
             code if code.is_success() => self
                 .observe(&answer.body)
@@ -180,16 +184,17 @@ impl ObjectLock {
         let call = self.call(verb);
         let mut draft = Draft::default();
         (self.resource.write)(&mut draft, record).map_err(|problem| call.impossible(&problem))?;
+        let patience = Crowd::swap(expected, record);
         match expected {
-            Expected::Absent => self.create(&call, draft).await,
+            Expected::Absent => self.create(&call, draft, patience).await,
             // To the apiserver this means any version (SAFETY 8); nothing that exists has it.
             Expected::Version(version) if version.get() == 0 => Ok(Swap::Conflict(None)),
-            Expected::Version(version) => self.patch(&call, version, draft).await,
+            Expected::Version(version) => self.patch(&call, version, draft, patience).await,
         }
     }
 
     /// POST: the apiserver does it only where there is no object of that name.
-    async fn create(&self, call: &Call<'_>, mut draft: Draft) -> Result<Swap, LockError> {
+    async fn create(&self, call: &Call<'_>, mut draft: Draft, patience: Duration) -> Result<Swap, LockError> {
         self.creation.complete(&mut draft.metadata);
         let name = [
             ("namespace", self.reference.namespace()),
@@ -205,9 +210,9 @@ impl ObjectLock {
         draft
             .fields
             .extend(kind.map(|(field, value)| (field.to_owned(), value.into())));
-        let body = Some(("application/json", &draft));
+        let body = ("application/json", &draft);
         let path = self.creation.path(&self.place.collection());
-        let answer = self.ask(call, Method::POST, &path, body).await?;
+        let answer = self.ask(call, Method::POST, &path, Some(body), patience).await?;
         if self.conflicts(&answer, "AlreadyExists") {
             return Ok(Swap::Conflict(None));
         }
@@ -215,13 +220,19 @@ impl ObjectLock {
     }
 
     /// A merge PATCH that names the version: the apiserver does it only on that one. It never creates, as a PUT would.
-    async fn patch(&self, call: &Call<'_>, version: Version, mut draft: Draft) -> Result<Swap, LockError> {
+    async fn patch(
+        &self,
+        call: &Call<'_>,
+        version: Version,
+        mut draft: Draft,
+        patience: Duration,
+    ) -> Result<Swap, LockError> {
         draft
             .metadata
             .insert("resourceVersion".to_owned(), version.to_string().into());
-        let body = Some(("application/merge-patch+json", &draft));
+        let body = ("application/merge-patch+json", &draft);
         let path = self.creation.path(&self.item());
-        let answer = self.ask(call, Method::PATCH, &path, body).await?;
+        let answer = self.ask(call, Method::PATCH, &path, Some(body), patience).await?;
         if self.conflicts(&answer, "Conflict") {
             return Ok(Swap::Conflict(None));
         }
@@ -278,6 +289,7 @@ impl ObjectLock {
         method: Method,
         path: &str,
         body: Option<(&'static str, &Draft)>,
+        patience: Duration,
     ) -> Result<Answer, LockError> {
         let mut request = Request::builder().method(method).uri(path);
         let mut bytes = Vec::new();
@@ -291,8 +303,8 @@ impl ObjectLock {
             collect(call, response).await
         };
         match &self.shared {
-            Some(shared) if writes => shared.writes.one_of(ask).await,
-            Some(shared) => shared.reads.one_of(ask).await,
+            Some(shared) if writes => shared.writes.one_of(patience, ask).await,
+            Some(shared) => shared.reads.one_of(patience, ask).await,
             None => ask().await,
         }
     }

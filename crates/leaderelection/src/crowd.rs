@@ -5,19 +5,18 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 
 use crate::clock::{Clock as _, SystemClock};
+use crate::lock::Expected;
+use crate::record::LeaderElectionRecord;
 
 /// For so long a call keeps its place. A store that is slow, or far away, or one of several that is dead, then costs memory and
 /// connections, and nobody his turn.
 const HOLDS: Duration = Duration::from_millis(100);
-/// Nobody waits longer for a place, and goes on without.
-const WAITS: Duration = Duration::from_secs(1);
-
 /// For authors of locks: has the elections that share a client call one after another, a few at a time.
 ///
 /// Thousands of elections that began together renew together, and each call that is under way takes memory, and over HTTP/1.1 a
 /// connection. Where the store answers in milliseconds, it is none the faster for having them all at once. What a call has to wait here
-/// counts as time since it was sent, so it is always on the safe side; and it is a second at most, and less while calls take
-/// less than 100 ms or are fewer than the places.
+/// counts as time since it was sent, so it is always on the safe side; and it is no longer than the call's patience, and less while
+/// calls take less than 100 ms or are fewer than the places.
 ///
 /// Only for what an elector waits for, a read or a swap: a call that nobody polls would keep its place.
 #[derive(Debug)]
@@ -29,9 +28,22 @@ impl Crowd {
         Self(Semaphore::new(at_once.min(Semaphore::MAX_PERMITS)))
     }
 
-    /// Makes the call when there is room. Until then it takes next to no memory.
-    pub async fn one_of<F: Future>(&self, call: impl FnOnce() -> F) -> F::Output {
-        let waits_until = SystemClock.mono().after(WAITS);
+    /// The patience of a read. It cannot be told by the election's durations, which a read does not know: a sixth of the usual lease.
+    pub const READ: Duration = Duration::from_millis(2_500);
+
+    /// The patience of a swap: a fifteenth of the lease, one second of the usual 15; and three times that where it creates the record,
+    /// since no leader's term hangs on that.
+    pub fn swap(expected: Expected, record: &LeaderElectionRecord) -> Duration {
+        let lease = Duration::from_secs(u64::try_from(record.lease_duration_seconds).unwrap_or(0));
+        match expected {
+            Expected::Version(_) => lease / 15,
+            Expected::Absent => lease / 5,
+        }
+    }
+
+    /// Makes the call when there is room, or after that patience. Until then it takes next to no memory.
+    pub async fn one_of<F: Future>(&self, patience: Duration, call: impl FnOnce() -> F) -> F::Output {
+        let waits_until = SystemClock.mono().after(patience);
         let place = tokio::select! {
             biased;
             place = self.0.acquire() => place.ok(),
@@ -60,10 +72,11 @@ mod tests {
     use super::*;
 
     const AT_ONCE: usize = 3;
+    const WAITS: Duration = Duration::from_secs(1);
 
     fn full(crowd: &Crowd) -> Vec<impl Future<Output = ()> + Unpin> {
         let mut under_way: Vec<_> = (0..AT_ONCE)
-            .map(|_| Box::pin(crowd.one_of(pending::<()>)))
+            .map(|_| Box::pin(crowd.one_of(WAITS, pending::<()>)))
             .collect();
         for call in &mut under_way {
             assert!(call.now_or_never().is_none());
@@ -75,7 +88,7 @@ mod tests {
     async fn who_comes_late_waits_until_one_is_answered() {
         let crowd = Crowd::new(AT_ONCE);
         let mut under_way = full(&crowd);
-        let mut late = Box::pin(crowd.one_of(|| ready(())));
+        let mut late = Box::pin(crowd.one_of(WAITS, || ready(())));
         assert!((&mut late).now_or_never().is_none(), "there is no room");
         under_way.pop();
         assert!(late.now_or_never().is_some(), "one has left");
@@ -90,18 +103,30 @@ mod tests {
         let first = under_way.remove(0);
         tokio::select! {
             () = first => {}
-            () = crowd.one_of(|| ready(())) => {}
+            () = crowd.one_of(WAITS, || ready(())) => {}
         }
         assert!(SystemClock.mono().since(began) < WAITS);
     }
 
     /// Those who have a place are not polled, so that none of them leaves.
     #[tokio::test]
-    async fn or_for_a_second() {
+    async fn or_for_its_patience() {
         let crowd = Crowd::new(AT_ONCE);
         let _under_way = full(&crowd);
         let began = SystemClock.mono();
-        crowd.one_of(|| ready(())).await;
+        crowd.one_of(WAITS, || ready(())).await;
         assert!(SystemClock.mono().since(began) >= WAITS);
+    }
+    #[test]
+    fn a_renewal_is_less_patient_than_who_has_nothing_to_lose() {
+        let record = |seconds| LeaderElectionRecord {
+            lease_duration_seconds: seconds,
+            ..LeaderElectionRecord::default()
+        };
+        let renewal = Expected::Version(crate::Version::new(7));
+        assert_eq!(Crowd::swap(renewal, &record(15)), Duration::from_secs(1));
+        assert_eq!(Crowd::swap(renewal, &record(3)), Duration::from_millis(200));
+        assert_eq!(Crowd::swap(Expected::Absent, &record(15)), Duration::from_secs(3));
+        assert_eq!(Crowd::swap(Expected::Absent, &record(-1)), Duration::ZERO);
     }
 }
