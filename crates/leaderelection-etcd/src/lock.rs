@@ -129,7 +129,7 @@ impl EtcdLock {
     /// Reads the key, with the revision at which that was its state.
     pub(crate) async fn read(&self) -> Result<(i64, Observation), LockError> {
         let read = || self.read_in_turn();
-        self.members.crowd().one_of(Crowd::READ, read).await
+        self.members.reads().one_of(Crowd::READ, read).await
     }
 
     async fn read_in_turn(&self) -> Result<(i64, Observation), LockError> {
@@ -155,7 +155,7 @@ impl EtcdLock {
     ) -> Result<Swap, LockError> {
         let swap = || self.swap_in_turn(expected, record, lease);
         let patience = Crowd::swap(expected, record);
-        self.members.crowd().one_of(patience, swap).await
+        self.members.swaps().one_of(patience, swap).await
     }
 
     async fn swap_in_turn(

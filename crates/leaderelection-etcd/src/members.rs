@@ -28,12 +28,13 @@ const HANGS: Duration = Duration::from_millis(250);
 /// One call in so long finds out whether a member that failed is well again.
 const TRIED_AGAIN: Duration = Duration::from_secs(1);
 
-/// So many reads and swaps are under way at once: each takes some 20 KiB while it is.
-const AT_ONCE: usize = 256;
+/// So many reads are under way at once, and so many swaps, which so never wait for reads: each takes some 20 KiB while it is.
+const AT_ONCE: usize = 128;
 
 pub(crate) struct Members {
     all: Vec<Member>,
-    crowd: Crowd,
+    reads: Crowd,
+    swaps: Crowd,
     tls: bool,
     /// Who served last: where the search begins.
     preferred: AtomicUsize,
@@ -96,15 +97,21 @@ impl Members {
     pub(crate) fn new(all: Vec<Member>, tls: bool) -> Self {
         Self {
             all,
-            crowd: Crowd::new(AT_ONCE),
+            reads: Crowd::new(AT_ONCE),
+            swaps: Crowd::new(AT_ONCE),
             tls,
             preferred: AtomicUsize::new(0),
         }
     }
 
-    /// What the reads and swaps of all locks on the connection stand in.
-    pub(crate) fn crowd(&self) -> &Crowd {
-        &self.crowd
+    /// What the reads of all locks on the connection stand in.
+    pub(crate) fn reads(&self) -> &Crowd {
+        &self.reads
+    }
+
+    /// The same of swaps.
+    pub(crate) fn swaps(&self) -> &Crowd {
+        &self.swaps
     }
 
     pub(crate) fn endpoints(&self) -> impl Iterator<Item = &str> {

@@ -8,9 +8,9 @@ use crate::clock::{Clock as _, SystemClock};
 use crate::lock::Expected;
 use crate::record::LeaderElectionRecord;
 
-/// For so long a call keeps its place. A store that is slow, or far away, or one of several that is dead, then costs memory and
-/// connections, and nobody his turn.
-const HOLDS: Duration = Duration::from_millis(100);
+/// For this part of its patience a call keeps its place. A store that is slow, or far away, or one of several that is dead, then
+/// costs memory and connections, and nobody his turn.
+const HOLDS: u32 = 3;
 /// For authors of locks: has the elections that share a client call one after another, a few at a time.
 ///
 /// Thousands of elections that began together renew together, and each call that is under way takes memory, and over HTTP/1.1 a
@@ -51,7 +51,7 @@ impl Crowd {
         };
         let mut call = Box::pin(call());
         if place.is_some() {
-            let holds_until = SystemClock.mono().after(HOLDS);
+            let holds_until = SystemClock.mono().after(patience / HOLDS);
             tokio::select! {
                 biased;
                 answer = &mut call => return answer,
