@@ -101,9 +101,12 @@ func (c *memoryCell) swap(_ context.Context, version int64, value []byte) (int64
 }
 
 func memoryLocks(elections int) newLock {
-	cells := make([]memoryCell, elections)
-	return func(election int, identity string) resourcelock.Interface {
-		return &lock{cell: &cells[election], name: strconv.Itoa(election), identity: identity}
+	cells := make(map[string]*memoryCell, elections)
+	for election := range elections {
+		cells[strconv.Itoa(election)] = &memoryCell{}
+	}
+	return func(election, identity string) resourcelock.Interface {
+		return &lock{cell: cells[election], name: election, identity: identity}
 	}
 }
 
@@ -139,9 +142,8 @@ func etcdLocks(endpoint string) (newLock, error) {
 	if err != nil {
 		return nil, err
 	}
-	return func(election int, identity string) resourcelock.Interface {
-		name := strconv.Itoa(election)
-		return &lock{cell: &etcdCell{client: client, key: "client-go/" + name}, name: name, identity: identity}
+	return func(election, identity string) resourcelock.Interface {
+		return &lock{cell: &etcdCell{client: client, key: "client-go/" + election}, name: election, identity: identity}
 	}, nil
 }
 
@@ -156,9 +158,9 @@ func leases(kubeconfig string) (newLock, error) {
 	if err != nil {
 		return nil, err
 	}
-	return func(election int, identity string) resourcelock.Interface {
+	return func(election, identity string) resourcelock.Interface {
 		return &resourcelock.LeaseLock{
-			LeaseMeta:  metav1.ObjectMeta{Namespace: "default", Name: "client-go-" + strconv.Itoa(election)},
+			LeaseMeta:  metav1.ObjectMeta{Namespace: "default", Name: "client-go-" + election},
 			Client:     client.CoordinationV1(),
 			LockConfig: resourcelock.ResourceLockConfig{Identity: identity},
 		}

@@ -1,5 +1,5 @@
 // Command fleet-client-go is client-go's side of the measurement of fleets: candidates of many elections in one process. It takes the
-// arguments of fleet-candidates, in benches/src/bin, and says the same, line by line.
+// arguments of fleet-candidates, in benches/src/bin, and says the same, line by line. As `fleet-client-go contend` it is one candidate.
 package main
 
 import (
@@ -7,7 +7,6 @@ import (
 	"context"
 	"flag"
 	"fmt"
-	"math"
 	"os"
 	"strconv"
 	"sync/atomic"
@@ -15,6 +14,8 @@ import (
 
 	"k8s.io/client-go/tools/leaderelection"
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
+
+	"leaderelection/tests/servers/common/contender"
 )
 
 type options struct {
@@ -24,6 +25,10 @@ type options struct {
 }
 
 func main() {
+	if len(os.Args) > 1 && os.Args[1] == "contend" {
+		os.Args = append(os.Args[:1], os.Args[2:]...)
+		contender.Main(contend, "etcd")
+	}
 	var o options
 	flag.StringVar(&o.store, "store", "", "memory, etcd or kube")
 	flag.StringVar(&o.server, "server", "", "the endpoint of etcd, or the file of a kubeconfig")
@@ -41,7 +46,7 @@ func main() {
 }
 
 // newLock gives the lock of one candidate in one election.
-type newLock func(election int, identity string) resourcelock.Interface
+type newLock func(election, identity string) resourcelock.Interface
 
 func connect(o options) (newLock, error) {
 	switch o.store {
@@ -62,7 +67,7 @@ func takePart(ctx context.Context, o options) error {
 	}
 	if o.store != "memory" {
 		// Connections are made with the first call, which finds nothing.
-		_, _, _ = locks(math.MaxInt, o.identity).Get(ctx)
+		_, _, _ = locks("none", o.identity).Get(ctx)
 	}
 	fmt.Println(`{"ready":true}`)
 	input := bufio.NewReader(os.Stdin)
@@ -74,7 +79,7 @@ func takePart(ctx context.Context, o options) error {
 	for election := range o.elections {
 		for candidate := range o.candidates {
 			elector, err := leaderelection.NewLeaderElector(leaderelection.LeaderElectionConfig{
-				Lock:          locks(election, o.identity+"-"+strconv.Itoa(candidate)),
+				Lock:          locks(strconv.Itoa(election), o.identity+"-"+strconv.Itoa(candidate)),
 				LeaseDuration: o.leaseDuration,
 				RenewDeadline: o.renewDeadline,
 				RetryPeriod:   o.retryPeriod,

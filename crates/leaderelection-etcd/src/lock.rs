@@ -307,6 +307,11 @@ fn revision(header: Option<&ResponseHeader>, call: &Call<'_>) -> Result<i64, Loc
 
 #[cfg(test)]
 mod tests {
+    use std::pin::Pin;
+
+    use futures_util::FutureExt as _;
+    use leaderelection::{Clock as _, SystemClock};
+
     use super::*;
 
     #[tokio::test]
@@ -327,5 +332,51 @@ mod tests {
             "etcd:///k"
         );
         assert_eq!(EtcdLock::new(client, "").unwrap_err(), SetupError::EmptyKey);
+    }
+    /// Of so many who wait for an answer no more is under way.
+    fn crowded(crowd: &Crowd) -> Vec<Pin<Box<dyn Future<Output = ()> + '_>>> {
+        let pending = || -> Pin<Box<dyn Future<Output = ()> + '_>> {
+            let call = crowd.one_of(Duration::from_secs(60), std::future::pending::<()>);
+            // So many at one go are more than tokio lets a task have.
+            Box::pin(tokio::task::unconstrained(call))
+        };
+        let mut all: Vec<_> = (0..crate::members::AT_ONCE).map(|_| pending()).collect();
+        for one in &mut all {
+            assert!(one.now_or_never().is_none());
+        }
+        all
+    }
+
+    /// Nothing listens there, so what is sent is refused at once.
+    #[tokio::test]
+    async fn swaps_do_not_wait_for_reads_nor_reads_for_swaps() {
+        const SOON: Duration = Duration::from_millis(100);
+        let lock = EtcdConnection::connect(["127.0.0.1:1"])
+            .await
+            .unwrap()
+            .lock("k")
+            .unwrap();
+        let record = LeaderElectionRecord {
+            holder_identity: "a".to_owned(),
+            lease_duration_seconds: 15,
+            ..LeaderElectionRecord::default()
+        };
+        let swap = || lock.compare_and_swap(Expected::Absent, &record);
+        {
+            let _reads = crowded(lock.members().reads());
+            assert!(within(SOON, swap()).await.expect("it goes").is_err());
+            assert!(within(SOON, lock.get()).await.is_none(), "it waits");
+        }
+        let _swaps = crowded(lock.members().swaps());
+        assert!(within(SOON, lock.get()).await.expect("it goes").is_err());
+        assert!(within(SOON, swap()).await.is_none(), "it waits");
+    }
+
+    async fn within<F: Future>(limit: Duration, call: F) -> Option<F::Output> {
+        let until = SystemClock.mono().after(limit);
+        tokio::select! {
+            answer = call => Some(answer),
+            () = SystemClock.sleep_until(until) => None,
+        }
     }
 }

@@ -25,7 +25,7 @@ use crate::status::{Answer, Status};
 use crate::wire::{Event, Object};
 
 /// Of the locks that share a watch.
-const READS_AT_ONCE: usize = 8;
+const READS_AT_ONCE: usize = 16;
 /// Over HTTP/1.1, the only one that kube's client speaks, each takes a connection.
 const WRITES_AT_ONCE: usize = 24;
 

@@ -8,15 +8,18 @@ use crate::clock::{Clock as _, SystemClock};
 use crate::lock::Expected;
 use crate::record::LeaderElectionRecord;
 
-/// For this part of its patience a call keeps its place. A store that is slow, or far away, or one of several that is dead, then
-/// costs memory and connections, and nobody his turn.
-const HOLDS: u32 = 3;
+/// For so long a call keeps its place. A store that is slow, or far away, or one of several that is dead, then costs memory and
+/// connections, and nobody his turn.
+const HOLDS: Duration = Duration::from_millis(250);
+/// No renewal waits longer, however long its lease is: the deadline that counts is not the lease.
+const LONGEST: Duration = Duration::from_secs(1);
+
 /// For authors of locks: has the elections that share a client call one after another, a few at a time.
 ///
 /// Thousands of elections that began together renew together, and each call that is under way takes memory, and over HTTP/1.1 a
 /// connection. Where the store answers in milliseconds, it is none the faster for having them all at once. What a call has to wait here
 /// counts as time since it was sent, so it is always on the safe side; and it is no longer than the call's patience, and less while
-/// calls take less than 100 ms or are fewer than the places.
+/// calls take less than 250 ms or are fewer than the places.
 ///
 /// Only for what an elector waits for, a read or a swap: a call that nobody polls would keep its place.
 #[derive(Debug)]
@@ -28,16 +31,21 @@ impl Crowd {
         Self(Semaphore::new(at_once.min(Semaphore::MAX_PERMITS)))
     }
 
-    /// The patience of a read. It cannot be told by the election's durations, which a read does not know: a sixth of the usual lease.
-    pub const READ: Duration = Duration::from_millis(2_500);
+    /// The patience of a read, which knows nothing of its election's durations.
+    pub const READ: Duration = Duration::from_secs(2);
 
-    /// The patience of a swap: a fifteenth of the lease, one second of the usual 15; and three times that where it creates the record,
-    /// since no leader's term hangs on that.
+    /// The patience of a swap: a fifteenth of the lease, and a second at most; of a release, which declares no lease, that second. A
+    /// create has three times as much, since no leader's term hangs on it.
     pub fn swap(expected: Expected, record: &LeaderElectionRecord) -> Duration {
         let lease = Duration::from_secs(u64::try_from(record.lease_duration_seconds).unwrap_or(0));
+        let patience = if record.is_free() {
+            LONGEST
+        } else {
+            LONGEST.min(lease / 15)
+        };
         match expected {
-            Expected::Version(_) => lease / 15,
-            Expected::Absent => lease / 5,
+            Expected::Version(_) => patience,
+            Expected::Absent => patience * 3,
         }
     }
 
@@ -51,7 +59,7 @@ impl Crowd {
         };
         let mut call = Box::pin(call());
         if place.is_some() {
-            let holds_until = SystemClock.mono().after(patience / HOLDS);
+            let holds_until = SystemClock.mono().after(HOLDS);
             tokio::select! {
                 biased;
                 answer = &mut call => return answer,
@@ -105,7 +113,7 @@ mod tests {
             () = first => {}
             () = crowd.one_of(WAITS, || ready(())) => {}
         }
-        assert!(SystemClock.mono().since(began) < WAITS);
+        assert!(SystemClock.mono().since(began) < WAITS / 2);
     }
 
     /// Those who have a place are not polled, so that none of them leaves.
@@ -119,14 +127,28 @@ mod tests {
     }
     #[test]
     fn a_renewal_is_less_patient_than_who_has_nothing_to_lose() {
-        let record = |seconds| LeaderElectionRecord {
+        let record = |holder: &str, seconds| LeaderElectionRecord {
+            holder_identity: holder.to_owned(),
             lease_duration_seconds: seconds,
             ..LeaderElectionRecord::default()
         };
-        let renewal = Expected::Version(crate::Version::new(7));
-        assert_eq!(Crowd::swap(renewal, &record(15)), Duration::from_secs(1));
-        assert_eq!(Crowd::swap(renewal, &record(3)), Duration::from_millis(200));
-        assert_eq!(Crowd::swap(Expected::Absent, &record(15)), Duration::from_secs(3));
-        assert_eq!(Crowd::swap(Expected::Absent, &record(-1)), Duration::ZERO);
+        let version = Expected::Version(crate::Version::new(7));
+        for (expected, holder, seconds, millis) in [
+            (version, "a", 15, 1_000),
+            (version, "a", 3, 200),
+            (version, "a", 60, 1_000),
+            (version, "a", i64::MAX, 1_000),
+            (version, "a", -1, 0),
+            (version, "", 1, 1_000),
+            (Expected::Absent, "a", 15, 3_000),
+            (Expected::Absent, "a", 3, 600),
+        ] {
+            let patience = Crowd::swap(expected, &record(holder, seconds));
+            assert_eq!(
+                patience,
+                Duration::from_millis(millis),
+                "{expected:?} {holder:?} {seconds}"
+            );
+        }
     }
 }

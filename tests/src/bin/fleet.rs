@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use leaderelection_tests::fleet::{Cost, Measured, Plan, Programs, Side, Store, measure};
+use leaderelection_tests::fleet::{Cost, Measured, Place, Plan, Programs, Side, Store, measure};
 
 /// Enough for what a second costs.
 const CLIENT_GO: Duration = Duration::from_secs(120);
@@ -48,8 +48,9 @@ fn run() -> Result<()> {
             candidates: candidates.parse()?,
             lasting,
         };
+        let place = Place::start(store)?;
         for (side, lasting) in [(Side::Ours, lasting), (Side::ClientGo, lasting.min(CLIENT_GO))] {
-            match measure(&programs, Plan { lasting, ..plan }, side) {
+            match measure(&programs, &place, Plan { lasting, ..plan }, side) {
                 Ok(measured) => {
                     println!("{}", row(&measured));
                     all.push(measured);

@@ -3,7 +3,10 @@
 //! ```text
 //! cargo run --package leaderelection-tests --bin kube-swap [ROUNDS]
 //! ```
+//!
+//! The raw figures are written to `docs/performance/swap-kube.json`.
 
+use std::path::Path;
 use std::process::Command;
 
 use leaderelection_tests::fleet::as_released;
@@ -21,6 +24,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let status = Command::new(program)
         .arg(server.kubeconfig())
         .arg(rounds.to_string())
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/performance/swap-kube.json"))
         .status()?;
     if status.success() {
         Ok(())

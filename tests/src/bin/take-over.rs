@@ -111,7 +111,8 @@ impl Candidate {
 #[derive(Serialize)]
 struct Measured {
     candidates: usize,
-    /// From the end of the lease after the last renewal to the next start, in milliseconds.
+    /// From the end of the lease after the last renewal to the next start, in milliseconds. The lease counts from when the leader learnt
+    /// of the renewal, and followers may be told a little before: then it is below zero.
     beyond_the_lease: Vec<f64>,
     /// By all who follow, in that time and in half a RetryPeriod after it.
     writes: Vec<usize>,
@@ -185,7 +186,7 @@ async fn play(rounds: usize, candidates: usize) -> Result<Measured> {
         let lease_ends = old.confirmed().after(LEASE);
         measured
             .beyond_the_lease
-            .push(next.at.since(lease_ends).as_secs_f64() * 1e3);
+            .push(milliseconds(next.at.as_nanos() - lease_ends.as_nanos()));
         // The new leader's first renewal is not a part of it, and comes after the RetryPeriod.
         sleep(RETRY_PERIOD / 2).await;
         measured.writes.push(writes.load(Ordering::Relaxed) - before);
@@ -193,6 +194,11 @@ async fn play(rounds: usize, candidates: usize) -> Result<Measured> {
         leader = next.index;
     }
     Ok(measured)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a figure for people")]
+fn milliseconds(nanos: i64) -> f64 {
+    nanos as f64 / 1e6
 }
 
 /// Somebody leads.

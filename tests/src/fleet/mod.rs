@@ -9,11 +9,10 @@ use std::time::Duration;
 use serde::Serialize;
 
 pub use member::{Count, Side};
-pub use programs::{Programs, as_released};
-pub use store::Store;
+pub use programs::{Programs, as_released, client_go};
+pub use store::{Place, Store};
 
 use member::Member;
-use store::Place;
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
@@ -67,14 +66,13 @@ pub struct Measured {
     pub lost: usize,
 }
 
-/// Measures one side, on a store of its own.
+/// Measures one side.
 ///
 /// # Errors
 /// When a program or a server does not do its part.
-pub fn measure(programs: &Programs, plan: Plan, side: Side) -> Result<Measured> {
-    let place = Place::start(plan.store)?;
+pub fn measure(programs: &Programs, place: &Place, plan: Plan, side: Side) -> Result<Measured> {
     let start = |candidates: usize, identity: &str| {
-        Member::start(programs, side, &place, plan.elections, candidates, identity)
+        Member::start(programs, side, place, plan.elections, candidates, identity)
     };
     // Who shares a store in memory shares a process.
     let alone = plan.store == Store::Memory || plan.candidates == 1;

@@ -18,18 +18,10 @@ impl Programs {
     /// # Errors
     /// When one cannot be built.
     pub fn build() -> Result<Self> {
-        let ours = as_released("fleet-candidates")?;
-        let client_go = ours.with_file_name("fleet-client-go");
-        succeeds(
-            Command::new("go")
-                .current_dir(workspace().join("benches/client-go"))
-                .env("GOWORK", "off")
-                .env("CGO_ENABLED", "0")
-                .args(["build", "-trimpath", "-buildvcs=false", "-o"])
-                .arg(&client_go)
-                .arg("."),
-        )?;
-        Ok(Self { ours, client_go })
+        Ok(Self {
+            ours: as_released("fleet-candidates")?,
+            client_go: client_go()?,
+        })
     }
 
     pub(super) fn of(&self, side: Side) -> &Path {
@@ -40,16 +32,30 @@ impl Programs {
     }
 }
 
+/// Builds client-go's side, and says where it is.
+///
+/// # Errors
+/// When it cannot be built.
+pub fn client_go() -> Result<PathBuf> {
+    let program = target()?.join("fleet-client-go");
+    succeeds(
+        Command::new("go")
+            .current_dir(workspace().join("benches/client-go"))
+            .env("GOWORK", "off")
+            .env("CGO_ENABLED", "0")
+            .args(["build", "-trimpath", "-buildvcs=false", "-o"])
+            .arg(&program)
+            .arg("."),
+    )?;
+    Ok(program)
+}
+
 /// Builds a program of the benches as a release, and says where it is.
 ///
 /// # Errors
 /// When it cannot be built.
 pub fn as_released(name: &str) -> Result<PathBuf> {
-    let program = std::env::current_exe()?;
-    let folder = program
-        .ancestors()
-        .find(|folder| folder.join("CACHEDIR.TAG").exists())
-        .ok_or("this program is not where cargo builds")?;
+    let folder = target()?;
     succeeds(
         Command::new("cargo")
             .current_dir(workspace())
@@ -62,9 +68,18 @@ pub fn as_released(name: &str) -> Result<PathBuf> {
                 "leaderelection-benches",
             ])
             .args(["--bin", name, "--target-dir"])
-            .arg(folder),
+            .arg(&folder),
     )?;
     Ok(folder.join("release").join(name))
+}
+
+/// Where cargo builds, as it built this program.
+fn target() -> Result<PathBuf> {
+    let program = std::env::current_exe()?;
+    let folder = program
+        .ancestors()
+        .find(|folder| folder.join("CACHEDIR.TAG").exists());
+    Ok(folder.ok_or("this program is not where cargo builds")?.to_owned())
 }
 
 fn workspace() -> PathBuf {

@@ -41,15 +41,23 @@ impl FromStr for Store {
     }
 }
 
-/// A server that is empty, where there is one.
-pub(super) enum Place {
+/// A server, where there is one: the same for both sides, which do not write the same objects.
+#[derive(Debug)]
+pub enum Place {
+    /// In the candidates' own process.
     Memory,
+    /// An etcd.
     Etcd(Etcd),
+    /// A kube-apiserver.
     Kube(KubeApiserver),
 }
 
 impl Place {
-    pub(super) fn start(store: Store) -> Result<Self> {
+    /// Starts it, empty.
+    ///
+    /// # Errors
+    /// When the server does not start.
+    pub fn start(store: Store) -> Result<Self> {
         Ok(match store {
             Store::Memory => Self::Memory,
             Store::Etcd => Self::Etcd(Etcd::start()?),

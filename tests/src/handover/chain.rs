@@ -20,6 +20,8 @@ pub enum Side {
     Ours,
     /// `concurrency.Election` of etcd's Go client; on a Lease, client-go's.
     Go,
+    /// client-go's on etcd, by a lock of some lines.
+    ClientGo,
 }
 
 /// Where the election is.
@@ -82,12 +84,13 @@ impl Place {
 #[derive(Debug)]
 pub struct Chain {
     side: Side,
-    /// That speaks as a contender.
+    /// That speaks as a contender. None is used for [`Side::Go`].
     program: PathBuf,
     place: Place,
     timing: [Duration; 3],
     joined: usize,
     leader: GoContender,
+    next: Option<GoContender>,
 }
 
 impl Chain {
@@ -106,7 +109,19 @@ impl Chain {
             timing,
             joined: 1,
             leader,
+            next: None,
         })
+    }
+
+    /// Starts the next leader, if it is not there yet, and has it know whom it follows.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub fn prepare(&mut self) -> Result<()> {
+        if self.next.is_none() {
+            self.next = Some(self.follower()?);
+        }
+        Ok(())
     }
 
     /// The leader gets SIGTERM, ends its work and releases.
@@ -114,7 +129,8 @@ impl Chain {
     /// # Errors
     /// When somebody does not do its part.
     pub fn by_release(&mut self) -> Result<Handover> {
-        let mut next = self.follower()?;
+        self.prepare()?;
+        let mut next = self.next.take().ok_or("nobody follows")?;
         wait(SETTLED);
         let asked = monotonic();
         self.leader.terminate()?;
@@ -195,6 +211,7 @@ fn join(
     let contender = place.contender(&identity(side, number));
     let contender = match side {
         Side::Ours => contender.played_by(program),
+        Side::ClientGo => contender.played_by(program).as_its("contend").release_on_cancel(),
         Side::Go => contender.release_on_cancel(),
     };
     let [lease_duration, renew_deadline, retry_period] = timing;

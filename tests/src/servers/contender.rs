@@ -65,13 +65,19 @@ impl Contender {
         self
     }
 
-    /// No Go: a program at that path which takes the same flags and says the same, to be measured in the same way.
+    /// A program at that path which takes the same flags and says the same, to be measured in the same way.
     pub fn played_by(self, program: impl Into<PathBuf>) -> Self {
         Self {
             program: "contender of ours",
             path: Some(program.into()),
             ..self
         }
+    }
+
+    /// Played by a program that is a contender only as this word, its first argument, says.
+    pub fn as_its(mut self, word: &str) -> Self {
+        self.flags.insert(0, word.into());
+        self
     }
 
     /// Starts it.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::attempts::Landed;
 use super::compose::Written;
 use super::io::{ElectionEvent, Purpose};
-use super::observed::State;
+use super::seen::State;
 use super::{Election, MissingRecord, Variant, compose};
 use crate::identity::{FencingToken, Version};
 use crate::lock::{Content, Expected};
@@ -53,8 +53,9 @@ impl Election {
         if at_once {
             Duration::ZERO
         } else {
-            let least = LEAST_STAGGER.min(self.config.timing.retry_period() / 20);
-            (self.round_trip * 2).max(least)
+            // A round trip may have been long for having waited in a crowd of other elections' calls.
+            let most = self.config.timing.retry_period();
+            (self.round_trip * 2).clamp(LEAST_STAGGER.min(most / 20), most)
         }
     }
 

@@ -5,7 +5,7 @@
 //! lie behind the create.
 
 use super::io::ElectionEvent;
-use super::observed::State;
+use super::seen::State;
 use super::{Election, MissingRecord, Variant};
 use crate::identity::{FencingToken, Version};
 use crate::lock::Content;

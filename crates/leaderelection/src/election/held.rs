@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::io::{ElectionEvent, LossReason, Purpose, TermChange};
-use super::observed::Seen;
+use super::seen::Seen;
 use super::{Election, ElectionConfig, Variant, compose};
 use crate::identity::{FencingToken, Version};
 use crate::moment::{Moment, MonoTime};

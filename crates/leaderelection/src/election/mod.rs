@@ -61,6 +61,7 @@ mod io;
 mod normalise;
 mod observed;
 mod reading;
+mod seen;
 mod variant;
 
 use std::collections::VecDeque;
@@ -70,8 +71,9 @@ use std::time::Duration;
 use self::attempts::Attempts;
 use self::ending::{Ending, Release};
 use self::held::{Held, Work};
-use self::observed::{Seen, Source};
+use self::observed::Source;
 use self::reading::Reading;
+use self::seen::Seen;
 #[cfg(not(feature = "unsound-variants"))]
 use self::variant::Variant;
 use crate::identity::{Identity, Version};

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::ending::Ending;
 use super::io::{Output, Read};
-use super::observed::Seen;
+use super::seen::Seen;
 use super::{Election, ElectionConfig};
 use crate::lock::LockErrorKind;
 use crate::moment::{Moment, MonoTime};

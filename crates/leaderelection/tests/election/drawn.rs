@@ -152,6 +152,30 @@ fn the_second_stage_is_twenty_milliseconds_late_at_least() {
     }
 }
 
+/// A read may have waited for a second among those of other elections: that says nothing of the store.
+#[test]
+fn the_second_stage_is_a_retry_period_late_at_most() {
+    let config = |seed| ElectionConfig {
+        timing: timing(15, 10, 2).with_expected_candidates(1_000),
+        stagger: true,
+        seed,
+        ..config()
+    };
+    let late = |seed: &u64| !takes_at_once(*seed, 1_000, true, present(5, "/1@0#3"));
+    for seed in (0..100).filter(late) {
+        let mut bench = Bench::new(config(seed));
+        bench.wake(0.0);
+        bench.read(1.5, present(5, "/1@0#3"));
+        bench.wake(3.499);
+        assert!(
+            !bench.take_transcript().contains("swap"),
+            "seed {seed}: too early"
+        );
+        bench.wake(3.501);
+        assert!(bench.take_transcript().contains("swap"), "seed {seed}: too late");
+    }
+}
+
 /// A lock that does not exist is created by one of many, too.
 #[test]
 fn creates_are_staggered_too() {
