@@ -13,6 +13,7 @@ pub mod etcd_faults;
 pub mod fault_table;
 pub mod faults;
 pub mod fenced;
+pub mod figures;
 pub mod fleet;
 pub mod handover;
 pub mod histories;

@@ -5,6 +5,7 @@ use std::error::Error;
 use leaderelection::{Leadership, ResourceLock as _};
 use leaderelection_etcd::{EtcdConnection, EtcdLock};
 use leaderelection_tests::candidate::{Candidate, LEASE};
+use leaderelection_tests::figures::connections_to;
 use leaderelection_tests::servers::Etcd;
 use leaderelection_tests::time::{sleep, within};
 
@@ -89,6 +90,9 @@ async fn elections_on_one_prefix_share_one_watch_however_many_they_are() -> Test
         assert_eq!(asked.0, asked.1, "steady followers ask for no {method}");
     }
     assert!(led.iter().all(Leadership::is_valid));
+    // Of two processes, one each.
+    let port = etcd.endpoint().rsplit(':').next().ok_or("no port")?.parse()?;
+    assert_eq!(connections_to(port)?, 2);
     assert!(
         followers
             .0

@@ -6,8 +6,10 @@ use std::time::Duration;
 use leaderelection::{Clock as _, SystemClock};
 use leaderelection_kube::KubeConnection;
 use leaderelection_tests::candidate::{Candidate, LEASE, RENEW_DEADLINE, RETRY_PERIOD};
+use leaderelection_tests::figures::keep_if_asked;
 use leaderelection_tests::servers::{GoContender, KubeApiserver, Said};
 use leaderelection_tests::time::sleep;
+use serde_json::json;
 
 type TestResult = Result<(), Box<dyn Error>>;
 
@@ -45,6 +47,15 @@ async fn a_steady_follower_asks_for_nothing_and_client_go_s_asks_all_the_time() 
         ours.len() - renewals,
         go_asked.len()
     );
+    keep_if_asked(
+        "follower-kube",
+        &json!({
+            "seconds": COUNTED.as_secs(),
+            "renewals of the leader's": renewals,
+            "requests of 3 followers": ours.len() - renewals,
+            "requests of a follower of client-go's": go_asked.len(),
+        }),
+    )?;
     assert_eq!(ours.len(), renewals, "followers asked: {ours:?}");
     // One every RetryPeriod while the machine is idle.
     assert!(renewals >= 4, "{renewals}");

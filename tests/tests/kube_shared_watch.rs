@@ -6,10 +6,10 @@ use std::time::Duration;
 use leaderelection::{LockErrorKind, ResourceLock as _};
 use leaderelection_kube::{KubeConnection, LockRef};
 use leaderelection_tests::candidate::{Candidate, LEASE};
+use leaderelection_tests::figures::{connections_to, keep_if_asked};
 use leaderelection_tests::kube_door::{Kind, KubeDoor};
 use leaderelection_tests::servers::KubeApiserver;
 use leaderelection_tests::time::{now, sleep, within};
-use procfs::net::{TcpNetEntry, TcpState};
 use serde_json::json;
 
 type TestResult = Result<(), Box<dyn Error>>;
@@ -107,20 +107,24 @@ async fn elections_that_share_have_few_connections() -> TestResult {
         Ok(most)
     };
     let connect = async || KubeConnection::from_kubeconfig(server.kubeconfig()).await;
+    let few = counted(connect().await?.with_shared_watches(), 50).await?;
     let sharing = counted(connect().await?.with_shared_watches(), 200).await?;
     let not_sharing = counted(connect().await?, 60).await?;
-    println!("connections of 200 elections that share a watch: {sharing}; of 60 that do not: {not_sharing}");
-    assert!(sharing <= 100, "{sharing}");
+    println!(
+        "connections of 50 elections that share a watch: {few}; of 200: {sharing}; of 60 that do not: {not_sharing}"
+    );
+    keep_if_asked(
+        "connections-kube",
+        &json!({"50 sharing": few, "200 sharing": sharing, "60 not sharing": not_sharing}),
+    )?;
+    assert!(few <= 100 && sharing <= 100, "{few} {sharing}");
     assert!(not_sharing >= 60, "the count would show it: {not_sharing}");
     Ok(())
 }
 
-/// This process' TCP connections to that server.
 fn connections(server: &KubeApiserver) -> Result<usize, Box<dyn Error>> {
-    let port: u16 = server.url().rsplit(':').next().ok_or("no port")?.parse()?;
-    let ours =
-        |entry: &TcpNetEntry| entry.remote_address.port() == port && entry.state == TcpState::Established;
-    Ok(procfs::net::tcp()?.iter().filter(|entry| ours(entry)).count())
+    let port = server.url().rsplit(':').next().ok_or("no port")?.parse()?;
+    Ok(connections_to(port)?)
 }
 
 /// The count would show it.

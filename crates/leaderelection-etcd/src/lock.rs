@@ -9,8 +9,8 @@ use etcd_client::{
     Client, Compare, CompareOp, GetResponse, KeyValue, ResponseHeader, Txn, TxnOp, TxnOpResponse,
 };
 use leaderelection::{
-    Capabilities, Crowd, Expected, LeaderElectionRecord, LockError, Observation, ObservationStream,
-    ResourceLock, SharedWatch, Swap, Version, WatchedKey,
+    Capabilities, Expected, LeaderElectionRecord, LockError, Observation, ObservationStream, ResourceLock,
+    SharedWatch, Swap, Version, WatchedKey,
 };
 
 use crate::connection::EtcdConnection;
@@ -129,7 +129,7 @@ impl EtcdLock {
     /// Reads the key, with the revision at which that was its state.
     pub(crate) async fn read(&self) -> Result<(i64, Observation), LockError> {
         let read = || self.read_in_turn();
-        self.members.reads().one_of(Crowd::READ, read).await
+        self.members.reads().one_of(read).await
     }
 
     async fn read_in_turn(&self) -> Result<(i64, Observation), LockError> {
@@ -154,8 +154,7 @@ impl EtcdLock {
         lease: Option<i64>,
     ) -> Result<Swap, LockError> {
         let swap = || self.swap_in_turn(expected, record, lease);
-        let patience = Crowd::swap(expected, record);
-        self.members.swaps().one_of(patience, swap).await
+        self.members.swaps().one_of(swap).await
     }
 
     async fn swap_in_turn(
@@ -310,7 +309,7 @@ mod tests {
     use std::pin::Pin;
 
     use futures_util::FutureExt as _;
-    use leaderelection::{Clock as _, SystemClock};
+    use leaderelection::{Clock as _, Crowd, SystemClock};
 
     use super::*;
 
@@ -336,7 +335,7 @@ mod tests {
     /// Of so many who wait for an answer no more is under way.
     fn crowded(crowd: &Crowd) -> Vec<Pin<Box<dyn Future<Output = ()> + '_>>> {
         let pending = || -> Pin<Box<dyn Future<Output = ()> + '_>> {
-            let call = crowd.one_of(Duration::from_secs(60), std::future::pending::<()>);
+            let call = crowd.one_of(std::future::pending::<()>);
             // So many at one go are more than tokio lets a task have.
             Box::pin(tokio::task::unconstrained(call))
         };

@@ -1,11 +1,9 @@
 //! Compare-and-swap on one object of Kubernetes, whatever its kind and wherever it keeps the record.
 
-use std::time::Duration;
-
 use http::{Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Limited};
 use kube::client::Body;
-use leaderelection::{Crowd, Expected, LeaderElectionRecord, LockError, Observation, Swap, Version};
+use leaderelection::{Expected, LeaderElectionRecord, LockError, Observation, Swap, Version};
 use serde_json::{Map, Value};
 
 use crate::connection::KubeConnection;
@@ -160,9 +158,7 @@ impl ObjectLock {
     /// A read without a resourceVersion: the apiserver answers with what etcd holds, not with what it remembers (clause 1).
     pub(crate) async fn get(&self) -> Result<Observation, LockError> {
         let call = self.call(Verb::Get);
-        let answer = self
-            .ask(&call, Method::GET, &self.item(), None, Crowd::READ)
-            .await?;
+        let answer = self.ask(&call, Method::GET, &self.item(), None).await?;
         match answer.code {
             code if code.is_success() => self
                 .observe(&answer.body)
@@ -184,17 +180,16 @@ impl ObjectLock {
         let call = self.call(verb);
         let mut draft = Draft::default();
         (self.resource.write)(&mut draft, record).map_err(|problem| call.impossible(&problem))?;
-        let patience = Crowd::swap(expected, record);
         match expected {
-            Expected::Absent => self.create(&call, draft, patience).await,
+            Expected::Absent => self.create(&call, draft).await,
             // To the apiserver this means any version (SAFETY 8); nothing that exists has it.
             Expected::Version(version) if version.get() == 0 => Ok(Swap::Conflict(None)),
-            Expected::Version(version) => self.patch(&call, version, draft, patience).await,
+            Expected::Version(version) => self.patch(&call, version, draft).await,
         }
     }
 
     /// POST: the apiserver does it only where there is no object of that name.
-    async fn create(&self, call: &Call<'_>, mut draft: Draft, patience: Duration) -> Result<Swap, LockError> {
+    async fn create(&self, call: &Call<'_>, mut draft: Draft) -> Result<Swap, LockError> {
         self.creation.complete(&mut draft.metadata);
         let name = [
             ("namespace", self.reference.namespace()),
@@ -210,9 +205,9 @@ impl ObjectLock {
         draft
             .fields
             .extend(kind.map(|(field, value)| (field.to_owned(), value.into())));
-        let body = ("application/json", &draft);
+        let body = Some(("application/json", &draft));
         let path = self.creation.path(&self.place.collection());
-        let answer = self.ask(call, Method::POST, &path, Some(body), patience).await?;
+        let answer = self.ask(call, Method::POST, &path, body).await?;
         if self.conflicts(&answer, "AlreadyExists") {
             return Ok(Swap::Conflict(None));
         }
@@ -220,19 +215,13 @@ impl ObjectLock {
     }
 
     /// A merge PATCH that names the version: the apiserver does it only on that one. It never creates, as a PUT would.
-    async fn patch(
-        &self,
-        call: &Call<'_>,
-        version: Version,
-        mut draft: Draft,
-        patience: Duration,
-    ) -> Result<Swap, LockError> {
+    async fn patch(&self, call: &Call<'_>, version: Version, mut draft: Draft) -> Result<Swap, LockError> {
         draft
             .metadata
             .insert("resourceVersion".to_owned(), version.to_string().into());
-        let body = ("application/merge-patch+json", &draft);
+        let body = Some(("application/merge-patch+json", &draft));
         let path = self.creation.path(&self.item());
-        let answer = self.ask(call, Method::PATCH, &path, Some(body), patience).await?;
+        let answer = self.ask(call, Method::PATCH, &path, body).await?;
         if self.conflicts(&answer, "Conflict") {
             return Ok(Swap::Conflict(None));
         }
@@ -289,7 +278,6 @@ impl ObjectLock {
         method: Method,
         path: &str,
         body: Option<(&'static str, &Draft)>,
-        patience: Duration,
     ) -> Result<Answer, LockError> {
         let mut request = Request::builder().method(method).uri(path);
         let mut bytes = Vec::new();
@@ -303,8 +291,8 @@ impl ObjectLock {
             collect(call, response).await
         };
         match &self.shared {
-            Some(shared) if writes => shared.writes.one_of(patience, ask).await,
-            Some(shared) => shared.reads.one_of(patience, ask).await,
+            Some(shared) if writes => shared.writes.one_of(ask).await,
+            Some(shared) => shared.reads.one_of(ask).await,
             None => ask().await,
         }
     }

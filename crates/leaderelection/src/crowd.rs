@@ -5,23 +5,33 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 
 use crate::clock::{Clock as _, SystemClock};
-use crate::lock::Expected;
-use crate::record::LeaderElectionRecord;
 
-/// For so long a call keeps its place. A store that is slow, or far away, or one of several that is dead, then costs memory and
-/// connections, and nobody his turn.
-const HOLDS: Duration = Duration::from_millis(250);
-/// No renewal waits longer, however long its lease is: the deadline that counts is not the lease.
-const LONGEST: Duration = Duration::from_secs(1);
+/// Where nobody has said how long the call may take.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+tokio::task_local! {
+    /// How long the call that is made may take.
+    static MAY_TAKE: Duration;
+}
+
+/// A call that may take so long: who has to wait in a [`Crowd`] knows how long he can.
+pub(crate) fn may_take<F: Future>(attempt_timeout: Duration, call: F) -> impl Future<Output = F::Output> {
+    MAY_TAKE.scope(attempt_timeout, call)
+}
 
 /// For authors of locks: has the elections that share a client call one after another, a few at a time.
 ///
 /// Thousands of elections that began together renew together, and each call that is under way takes memory, and over HTTP/1.1 a
-/// connection. Where the store answers in milliseconds, it is none the faster for having them all at once. What a call has to wait here
-/// counts as time since it was sent, so it is always on the safe side; and it is no longer than the call's patience, and less while
-/// calls take less than 250 ms or are fewer than the places.
+/// connection. Where the store answers in milliseconds, it is none the faster for having them all at once; and where it has more to do
+/// than it can, it and its client are slower for that, until nothing is in time any more. What a call has to wait here counts as time
+/// since it was sent, so it is always on the safe side.
 ///
-/// Only for what an elector waits for, a read or a swap: a call that nobody polls would keep its place.
+/// Nobody waits longer than for three fifths of the elector's attempt timeout, three of the usual five seconds, or a second where no
+/// elector calls; then the call is made beside those that have a place. And a call that takes more than a fifth of that gives its place
+/// up: a store that is slow, or far away, or one of several that is dead, then costs memory and connections, and nobody his turn.
+///
+/// Only for what an elector waits for, a read or a swap: a call that nobody polls would keep its place. And in the elector's own task,
+/// or how long the call may take is not known.
 #[derive(Debug)]
 pub struct Crowd(Semaphore);
 
@@ -31,26 +41,11 @@ impl Crowd {
         Self(Semaphore::new(at_once.min(Semaphore::MAX_PERMITS)))
     }
 
-    /// The patience of a read, which knows nothing of its election's durations.
-    pub const READ: Duration = Duration::from_secs(2);
-
-    /// The patience of a swap: a fifteenth of the lease, and a second at most; of a release, which declares no lease, that second. A
-    /// create has three times as much, since no leader's term hangs on it.
-    pub fn swap(expected: Expected, record: &LeaderElectionRecord) -> Duration {
-        let lease = Duration::from_secs(u64::try_from(record.lease_duration_seconds).unwrap_or(0));
-        let patience = if record.is_free() {
-            LONGEST
-        } else {
-            LONGEST.min(lease / 15)
-        };
-        match expected {
-            Expected::Version(_) => patience,
-            Expected::Absent => patience * 3,
-        }
-    }
-
     /// Makes the call when there is room, or after that patience. Until then it takes next to no memory.
-    pub async fn one_of<F: Future>(&self, patience: Duration, call: impl FnOnce() -> F) -> F::Output {
+    pub async fn one_of<F: Future>(&self, call: impl FnOnce() -> F) -> F::Output {
+        let patience = MAY_TAKE
+            .try_with(|may_take| *may_take * 3 / 5)
+            .unwrap_or(PATIENCE);
         let waits_until = SystemClock.mono().after(patience);
         let place = tokio::select! {
             biased;
@@ -59,7 +54,7 @@ impl Crowd {
         };
         let mut call = Box::pin(call());
         if place.is_some() {
-            let holds_until = SystemClock.mono().after(HOLDS);
+            let holds_until = SystemClock.mono().after(patience / 5);
             tokio::select! {
                 biased;
                 answer = &mut call => return answer,
@@ -80,11 +75,10 @@ mod tests {
     use super::*;
 
     const AT_ONCE: usize = 3;
-    const WAITS: Duration = Duration::from_secs(1);
 
     fn full(crowd: &Crowd) -> Vec<impl Future<Output = ()> + Unpin> {
         let mut under_way: Vec<_> = (0..AT_ONCE)
-            .map(|_| Box::pin(crowd.one_of(WAITS, pending::<()>)))
+            .map(|_| Box::pin(crowd.one_of(pending::<()>)))
             .collect();
         for call in &mut under_way {
             assert!(call.now_or_never().is_none());
@@ -96,7 +90,7 @@ mod tests {
     async fn who_comes_late_waits_until_one_is_answered() {
         let crowd = Crowd::new(AT_ONCE);
         let mut under_way = full(&crowd);
-        let mut late = Box::pin(crowd.one_of(WAITS, || ready(())));
+        let mut late = Box::pin(crowd.one_of(|| ready(())));
         assert!((&mut late).now_or_never().is_none(), "there is no room");
         under_way.pop();
         assert!(late.now_or_never().is_some(), "one has left");
@@ -111,9 +105,9 @@ mod tests {
         let first = under_way.remove(0);
         tokio::select! {
             () = first => {}
-            () = crowd.one_of(WAITS, || ready(())) => {}
+            () = crowd.one_of(|| ready(())) => {}
         }
-        assert!(SystemClock.mono().since(began) < WAITS / 2);
+        assert!(SystemClock.mono().since(began) < PATIENCE / 2);
     }
 
     /// Those who have a place are not polled, so that none of them leaves.
@@ -122,33 +116,18 @@ mod tests {
         let crowd = Crowd::new(AT_ONCE);
         let _under_way = full(&crowd);
         let began = SystemClock.mono();
-        crowd.one_of(WAITS, || ready(())).await;
-        assert!(SystemClock.mono().since(began) >= WAITS);
+        crowd.one_of(|| ready(())).await;
+        assert!(SystemClock.mono().since(began) >= PATIENCE);
     }
-    #[test]
-    fn a_renewal_is_less_patient_than_who_has_nothing_to_lose() {
-        let record = |holder: &str, seconds| LeaderElectionRecord {
-            holder_identity: holder.to_owned(),
-            lease_duration_seconds: seconds,
-            ..LeaderElectionRecord::default()
-        };
-        let version = Expected::Version(crate::Version::new(7));
-        for (expected, holder, seconds, millis) in [
-            (version, "a", 15, 1_000),
-            (version, "a", 3, 200),
-            (version, "a", 60, 1_000),
-            (version, "a", i64::MAX, 1_000),
-            (version, "a", -1, 0),
-            (version, "", 1, 1_000),
-            (Expected::Absent, "a", 15, 3_000),
-            (Expected::Absent, "a", 3, 600),
-        ] {
-            let patience = Crowd::swap(expected, &record(holder, seconds));
-            assert_eq!(
-                patience,
-                Duration::from_millis(millis),
-                "{expected:?} {holder:?} {seconds}"
-            );
-        }
+    /// Before the elector gives the call up.
+    #[tokio::test]
+    async fn or_for_three_fifths_of_what_the_call_may_take() {
+        let crowd = Crowd::new(AT_ONCE);
+        let _under_way = full(&crowd);
+        let began = SystemClock.mono();
+        may_take(Duration::from_millis(500), crowd.one_of(|| ready(()))).await;
+        let waited = SystemClock.mono().since(began);
+        assert!(waited >= Duration::from_millis(300), "{waited:?}");
+        assert!(waited < PATIENCE, "{waited:?}");
     }
 }

@@ -6,10 +6,10 @@
 //!
 //! The raw figures are written to `docs/performance/fleet-STORE-SECONDSs.json`.
 
-use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use leaderelection_tests::figures::keep;
 use leaderelection_tests::fleet::{Cost, Measured, Place, Plan, Programs, Side, Store, measure};
 
 /// Enough for what a second costs.
@@ -62,9 +62,7 @@ fn run() -> Result<()> {
             }
         }
     }
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/performance");
-    let path = folder.join(format!("fleet-{}-{}s.json", store.name(), lasting.as_secs()));
-    std::fs::write(path, serde_json::to_string_pretty(&all)? + "\n")?;
+    keep(&format!("fleet-{}-{}s", store.name(), lasting.as_secs()), &all)?;
     match failed {
         0 => Ok(()),
         failed => Err(format!("{failed} could not be measured").into()),

@@ -5,13 +5,17 @@
 //! cargo run --package leaderelection-tests --bin handover-kube [HANDOVERS [FAILOVERS]]
 //! ```
 //!
+//! The raw figures are written to `docs/performance/handover-leaderelect-kube.json`.
+//!
 //! With other arguments it is `leaderelect` itself, or its work: those are the processes that it measures.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use leaderelection_tests::beside_go::{self, Change, ClientGo, Side, Stage, by_kill, by_release, row};
+use leaderelection_tests::figures::keep;
 use leaderelection_tests::interop::SHORT;
 use leaderelection_tests::kube_door::Kind;
 use leaderelection_tests::servers::KubeApiserver;
@@ -91,11 +95,15 @@ fn measure(handovers: usize, failovers: usize) -> Result<(), Box<dyn std::error:
     });
     let [released, killed] = measured;
     let mut together = 0;
-    let mut print = |chains: [Measured; 4], figures: [Figure; 2]| -> Result<(), String> {
+    // By the row in which it is shown, in milliseconds.
+    let mut kept: BTreeMap<String, Vec<f64>> = BTreeMap::new();
+    let mut print = |how: &str, chains: [Measured; 4], figures: [Figure; 2]| -> Result<(), String> {
         for (Contender { name, .. }, changes) in CONTENDERS.into_iter().zip(chains) {
             let changes = changes.map_err(|error| format!("{name}: {error}"))?;
             for (what, value) in figures {
-                println!("{}", row(&format!("{name}: {what}"), changes.iter().map(value)));
+                let row_of = format!("{name}: {what}");
+                println!("{}", row(&row_of, changes.iter().map(value)));
+                kept.insert(format!("{how}, {row_of}"), changes.iter().map(value).collect());
             }
             let lost = changes.iter().filter(|change| change.release_lost).count();
             if lost > 0 {
@@ -108,17 +116,20 @@ fn measure(handovers: usize, failovers: usize) -> Result<(), Box<dyn std::error:
     let nobody: Figure = ("nobody at work", |change| change.without_work);
     println!("Graceful hand-over on one object, {handovers} times, at 15s / 10s / 2s:");
     print(
+        "SIGTERM",
         released,
         [("SIGTERM to the next start", |change| change.from_signal), nobody],
     )?;
     println!("Fail-over after SIGKILL between two renewals, {failovers} times, at 4s / 3s / 1s:");
     print(
+        "SIGKILL",
         killed,
         [
             ("last renewal to the next start", |change| change.from_renewal),
             nobody,
         ],
     )?;
+    keep("handover-leaderelect-kube", &kept)?;
     if together > 0 {
         return Err(format!("two were at work at once, {together} times").into());
     }

@@ -16,6 +16,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use leaderelection_tests::figures::keep;
 use leaderelection_tests::fleet::client_go;
 use leaderelection_tests::handover::{
     Chain, FIRST_FLAGS, Failover, Handover, Place, Side, after_kill, contend, graceful, percentile,
@@ -81,7 +82,7 @@ fn on_etcd(times: usize) -> Result<()> {
     handed_over(&mut report, times, &place, &sides)?;
     report.handovers("leaderelect run", &graceful(&etcd, &program, times / 6)?);
 
-    let (ours, go) = failed_over(times, &program, &place, &[Side::Ours, Side::Go])?;
+    let [ours, go] = failed_over(times, &program, &place, [Side::Ours, Side::Go])?;
     report.failovers(OURS, &ours);
     report.failovers(ETCDS, &go);
     ratio(ETCDS, &ours, &go, |one| one.from_renewal);
@@ -102,7 +103,7 @@ fn on_kube(times: usize) -> Result<()> {
         (Side::Go, &program, CLIENT_GOS),
     ];
     handed_over(&mut report, times, &place, &sides)?;
-    let (ours, _) = failed_over(times, &program, &place, &[Side::Ours])?;
+    let [ours] = failed_over(times, &program, &place, [Side::Ours])?;
     report.failovers(OURS, &ours);
     report.keep("kube")
 }
@@ -145,12 +146,13 @@ fn handed_over(
     Ok(())
 }
 
-fn failed_over(
+/// Of each side, in the order of the sides.
+fn failed_over<const SIDES: usize>(
     times: usize,
     program: &Path,
     place: Places<'_>,
-    sides: &[Side],
-) -> Result<(Vec<Failover>, Vec<Failover>)> {
+    sides: [Side; SIDES],
+) -> Result<[Vec<Failover>; SIDES]> {
     let in_each = times.div_ceil(CHAINS);
     println!(
         "SIGKILL of the leader, {} of each at once, lease 3 s:",
@@ -165,14 +167,14 @@ fn failed_over(
             .map(|(side, chain)| (side, chain.join().unwrap_or_else(|_| Err("a panic".to_owned()))))
             .collect::<Vec<_>>()
     });
-    let [mut ours, mut go] = [Vec::new(), Vec::new()];
+    let mut all = [const { Vec::new() }; SIDES];
     for (side, chain) in measured {
-        match side {
-            Side::Ours => ours.extend(chain?),
-            Side::Go => go.extend(chain?),
+        let chain = chain?;
+        for (_, all) in sides.iter().zip(&mut all).filter(|(one, _)| **one == side) {
+            all.extend(&chain);
         }
     }
-    Ok((ours, go))
+    Ok(all)
 }
 
 fn failovers(
@@ -240,9 +242,7 @@ impl Report {
     }
 
     fn keep(&self, store: &str) -> Result<()> {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/performance");
-        let path = folder.join(format!("handover-{store}.json"));
-        Ok(std::fs::write(path, serde_json::to_string(&self.0)? + "\n")?)
+        Ok(keep(&format!("handover-{store}"), &self.0)?)
     }
 }
 

@@ -7,7 +7,6 @@
 //!
 //! The raw figures are written to `docs/performance/take-over.json`.
 
-use std::path::Path;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,6 +19,7 @@ use leaderelection::{
 };
 use leaderelection_etcd::{EtcdConnection, EtcdLock};
 use leaderelection_tests::beside_go::row;
+use leaderelection_tests::figures::keep;
 use leaderelection_tests::servers::Etcd;
 use leaderelection_tests::time::{now, sleep, within};
 use serde::Serialize;
@@ -156,8 +156,7 @@ fn measure(rounds: usize, sizes: &[usize]) -> Result<()> {
         );
         all.push(measured);
     }
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/performance/take-over.json");
-    Ok(std::fs::write(path, serde_json::to_string(&all)? + "\n")?)
+    Ok(keep("take-over", &all)?)
 }
 
 async fn play(rounds: usize, candidates: usize) -> Result<Measured> {

@@ -1,10 +1,16 @@
 //! What an election asks of its lock, call by call: exactly so much, whatever the machine it runs on.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use leaderelection::{ElectionHandle, PausedClock};
+use futures_util::FutureExt as _;
+use leaderelection::{
+    Capabilities, Crowd, ElectionHandle, Expected, LeaderElectionRecord, LeaderElector, LeaseTiming,
+    LockError, Observation, ObservationStream, PausedClock, ResourceLock, Swap,
+};
 use leaderelection_conformance::{History, Operation, RecordingLock};
 use leaderelection_memory::MemoryLock;
+use leaderelection_tests::time::within;
 
 use crate::{candidate, s, sleep};
 
@@ -80,4 +86,59 @@ async fn a_take_over_is_one_write() {
     drop(leader);
     sleep(s(1)).await;
     assert_eq!(follower.calls(), [("swap", 1)].into());
+}
+
+/// A lock in a crowd in which nobody ever makes room.
+struct Crowded {
+    lock: MemoryLock,
+    crowd: &'static Crowd,
+}
+
+#[async_trait::async_trait]
+impl ResourceLock for Crowded {
+    async fn get(&self) -> Result<Observation, LockError> {
+        self.crowd.one_of(|| self.lock.get()).await
+    }
+
+    async fn compare_and_swap(
+        &self,
+        expected: Expected,
+        record: &LeaderElectionRecord,
+    ) -> Result<Swap, LockError> {
+        self.crowd
+            .one_of(|| self.lock.compare_and_swap(expected, record))
+            .await
+    }
+
+    async fn watch(&self) -> Result<Option<ObservationStream>, LockError> {
+        self.lock.watch().await
+    }
+
+    fn describe(&self) -> String {
+        self.lock.describe()
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        self.lock.capabilities()
+    }
+}
+
+/// Whoever waits for others goes on without them before the elector gives the call up, which at these durations is after a second; else
+/// nothing would ever be sent. In real time, as is what they wait by.
+#[tokio::test]
+async fn a_crowd_that_does_not_move_costs_time_and_no_leader() {
+    let crowd: &'static Crowd = Box::leak(Box::new(Crowd::new(1)));
+    let mut first = Box::pin(crowd.one_of(std::future::pending::<()>));
+    assert!((&mut first).now_or_never().is_none());
+    let lock = Crowded {
+        lock: MemoryLock::new(),
+        crowd,
+    };
+    let timing = LeaseTiming::new(s(3), s(2), Duration::from_millis(500)).unwrap();
+    let elector = LeaderElector::builder(lock, "a").timing(timing);
+    let handle = elector.build().unwrap().spawn().unwrap();
+    let leadership = handle.leadership();
+    let leadership = within(s(30), "the lead", leadership).await.unwrap();
+    sleep(s(4)).await;
+    assert!(leadership.is_valid(), "and it is renewed");
 }

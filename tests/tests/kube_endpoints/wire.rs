@@ -1,5 +1,6 @@
 //! What goes over the wire, and what stays on the object.
 
+use leaderelection_tests::figures::keep_if_asked;
 use serde_json::{Value, json};
 
 use super::*;
@@ -95,6 +96,10 @@ async fn a_renewal_beside_a_thousand_addresses_takes_two_kibibytes_each_way_at_m
     println!(
         "a renewal beside 1,000 addresses: {request} bytes to the server, {reply} back; shown to a watch: {shown} more"
     );
+    keep_if_asked(
+        "wire-kube",
+        &json!({"to the server": request, "back": reply, "shown to a watch": shown}),
+    )?;
     assert!(request <= 2048 && reply <= 2048, "{request} {reply}");
     assert!(shown <= 2048, "{shown}");
     Ok(())

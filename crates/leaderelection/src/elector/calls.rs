@@ -11,6 +11,7 @@ use futures_util::{FutureExt, StreamExt};
 use super::shared::Shared;
 use super::term::Term;
 use super::watching::Watch;
+use crate::crowd::may_take;
 use crate::election::{Attempt, ElectionConfig, Read};
 use crate::lock::{LockError, LockErrorKind, Observation, ResourceLock, Swap};
 
@@ -50,11 +51,12 @@ impl Calls {
 
     pub(super) fn get(&self, read: Read) {
         let (lock, clock) = (Arc::clone(&self.lock), Arc::clone(self.shared.clock()));
-        let until = read.sent.after(self.config.timing.attempt_timeout());
+        let may = self.config.timing.attempt_timeout();
+        let until = read.sent.after(may);
         self.under_way.push(Box::pin(async move {
             let result = tokio::select! {
                 biased;
-                result = caught(lock.get()) => result,
+                result = caught(may_take(may, lock.get())) => result,
                 () = clock.sleep_until(until) => Err(unanswered(&*lock)),
             };
             Answer::Get(read, result)
@@ -70,10 +72,12 @@ impl Calls {
             Arc::clone(&self.shared),
         );
         let until = attempt.sent.after(self.config.timing.renew_deadline());
-        let patience = attempt.sent.after(self.config.timing.attempt_timeout());
+        let may = self.config.timing.attempt_timeout();
+        let patience = attempt.sent.after(may);
         self.under_way.push(Box::pin(async move {
             let record = Arc::clone(&attempt.record);
-            let mut call = pin!(caught(lock.compare_and_swap(attempt.expected, &record)));
+            let swap = lock.compare_and_swap(attempt.expected, &record);
+            let mut call = pin!(caught(may_take(may, swap)));
             let in_time = tokio::select! {
                 biased;
                 result = &mut call => Some(result),
@@ -98,11 +102,12 @@ impl Calls {
     pub(super) fn open_watch(&self) -> Watch {
         let (lock, clock) = (Arc::clone(&self.lock), Arc::clone(self.shared.clock()));
         let now = clock.mono();
-        let until = now.after(self.config.timing.attempt_timeout());
+        let may = self.config.timing.attempt_timeout();
+        let until = now.after(may);
         let opening = Box::pin(async move {
             tokio::select! {
                 biased;
-                result = caught(lock.watch()) => result,
+                result = caught(may_take(may, lock.watch())) => result,
                 () = clock.sleep_until(until) => Err(unanswered(&*lock)),
             }
         });
