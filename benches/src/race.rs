@@ -55,14 +55,14 @@ impl<L: ResourceLock, B: Bare> Race<L, B> {
                 for turn in [round, round + 1] {
                     // A second later: no two renewals are equal.
                     record.renew_time = record.renew_time.map(|time| time + TimeDelta::seconds(1));
-                    let (took, written) = if turn % 2 == 0 {
-                        self.by_the_lock(version, &record).await?
+                    let (took, side) = if turn % 2 == 0 {
+                        (self.by_the_lock(version, &record).await?, &mut lock)
                     } else {
-                        self.bare.write(version, &record).await?
+                        (self.bare.write(version, &record).await?, &mut client)
                     };
-                    version = written;
+                    version = took.1;
                     if round >= self.warm_up {
-                        [&mut lock, &mut client][turn % 2].push(took);
+                        side.push(took.0);
                     }
                 }
             }

@@ -1,5 +1,7 @@
 //! The two programs that `fleet` measures beside each other do the same: here in small, in memory.
 
+#![allow(clippy::indexing_slicing, reason = "tests speak by failing")]
+
 use std::error::Error;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
