@@ -312,6 +312,6 @@ async fn under_way(elections: usize, sharing: bool) -> [usize; 2] {
 /// Over HTTP/1.1 each has a connection.
 #[tokio::test(start_paused = true)]
 async fn elections_that_share_watches_have_few_calls_under_way() {
-    assert_eq!(under_way(100, true).await, [8, 24]);
+    assert_eq!(under_way(100, true).await, [16, 24]);
     assert_eq!(under_way(100, false).await, [100, 100], "the count would show it");
 }
