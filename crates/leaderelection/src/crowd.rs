@@ -44,7 +44,7 @@ impl Crowd {
     /// Makes the call when there is room, or after that patience. Until then it takes next to no memory.
     pub async fn one_of<F: Future>(&self, call: impl FnOnce() -> F) -> F::Output {
         let patience = MAY_TAKE
-            .try_with(|may_take| *may_take * 3 / 5)
+            .try_with(|may_take| *may_take / 5 * 3)
             .unwrap_or(PATIENCE);
         let waits_until = SystemClock.mono().after(patience);
         let place = tokio::select! {
@@ -119,6 +119,7 @@ mod tests {
         crowd.one_of(|| ready(())).await;
         assert!(SystemClock.mono().since(began) >= PATIENCE);
     }
+
     /// Before the elector gives the call up.
     #[tokio::test]
     async fn or_for_three_fifths_of_what_the_call_may_take() {
