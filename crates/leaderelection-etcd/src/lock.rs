@@ -129,7 +129,7 @@ impl EtcdLock {
     /// Reads the key, with the revision at which that was its state.
     pub(crate) async fn read(&self) -> Result<(i64, Observation), LockError> {
         let read = || self.read_in_turn();
-        self.members.reads().one_of(read).await
+        self.members.crowd().one_of(read).await
     }
 
     async fn read_in_turn(&self) -> Result<(i64, Observation), LockError> {
@@ -154,7 +154,7 @@ impl EtcdLock {
         lease: Option<i64>,
     ) -> Result<Swap, LockError> {
         let swap = || self.swap_in_turn(expected, record, lease);
-        self.members.swaps().one_of(swap).await
+        self.members.crowd().one_of(swap).await
     }
 
     async fn swap_in_turn(
@@ -333,9 +333,9 @@ mod tests {
         assert_eq!(EtcdLock::new(client, "").unwrap_err(), SetupError::EmptyKey);
     }
     /// Of so many who wait for an answer no more is under way.
-    fn crowded(crowd: &Crowd) -> Vec<Pin<Box<dyn Future<Output = ()> + '_>>> {
-        let pending = || -> Pin<Box<dyn Future<Output = ()> + '_>> {
-            let call = crowd.one_of(std::future::pending::<()>);
+    fn crowded(crowd: &Crowd) -> Vec<Pin<Box<dyn Future<Output = Result<(), LockError>> + '_>>> {
+        let pending = || -> Pin<Box<dyn Future<Output = _> + '_>> {
+            let call = crowd.one_of(std::future::pending);
             // So many at one go are more than tokio lets a task have.
             Box::pin(tokio::task::unconstrained(call))
         };
@@ -348,7 +348,7 @@ mod tests {
 
     /// Nothing listens there, so what is sent is refused at once.
     #[tokio::test]
-    async fn swaps_do_not_wait_for_reads_nor_reads_for_swaps() {
+    async fn reads_and_swaps_wait_until_there_is_room() {
         const SOON: Duration = Duration::from_millis(100);
         let lock = EtcdConnection::connect(["127.0.0.1:1"])
             .await
@@ -362,13 +362,12 @@ mod tests {
         };
         let swap = || lock.compare_and_swap(Expected::Absent, &record);
         {
-            let _reads = crowded(lock.members().reads());
-            assert!(within(SOON, swap()).await.expect("it goes").is_err());
-            assert!(within(SOON, lock.get()).await.is_none(), "it waits");
+            let _full = crowded(lock.members().crowd());
+            assert!(within(SOON, swap()).await.is_none());
+            assert!(within(SOON, lock.get()).await.is_none());
         }
-        let _swaps = crowded(lock.members().swaps());
+        assert!(within(SOON, swap()).await.expect("it goes").is_err());
         assert!(within(SOON, lock.get()).await.expect("it goes").is_err());
-        assert!(within(SOON, swap()).await.is_none(), "it waits");
     }
 
     async fn within<F: Future>(limit: Duration, call: F) -> Option<F::Output> {

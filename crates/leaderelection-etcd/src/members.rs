@@ -28,13 +28,12 @@ const HANGS: Duration = Duration::from_millis(250);
 /// One call in so long finds out whether a member that failed is well again.
 const TRIED_AGAIN: Duration = Duration::from_secs(1);
 
-/// So many reads are under way at once, and so many swaps, which so never wait for reads: each takes some 20 KiB while it is.
+/// So many reads and swaps are under way at once: each takes some 20 KiB while it is.
 pub(crate) const AT_ONCE: usize = 128;
 
 pub(crate) struct Members {
     all: Vec<Member>,
-    reads: Crowd,
-    swaps: Crowd,
+    crowd: Crowd,
     tls: bool,
     /// Who served last: where the search begins.
     preferred: AtomicUsize,
@@ -97,21 +96,15 @@ impl Members {
     pub(crate) fn new(all: Vec<Member>, tls: bool) -> Self {
         Self {
             all,
-            reads: Crowd::new(AT_ONCE),
-            swaps: Crowd::new(AT_ONCE),
+            crowd: Crowd::new(AT_ONCE),
             tls,
             preferred: AtomicUsize::new(0),
         }
     }
 
-    /// What the reads of all locks on the connection stand in.
-    pub(crate) fn reads(&self) -> &Crowd {
-        &self.reads
-    }
-
-    /// The same of swaps.
-    pub(crate) fn swaps(&self) -> &Crowd {
-        &self.swaps
+    /// What the reads and swaps of all locks on the connection stand in.
+    pub(crate) fn crowd(&self) -> &Crowd {
+        &self.crowd
     }
 
     pub(crate) fn endpoints(&self) -> impl Iterator<Item = &str> {

@@ -285,14 +285,12 @@ impl ObjectLock {
             request = request.header(header::CONTENT_TYPE, content_type);
             bytes = draft.to_json();
         }
-        let writes = body.is_some();
         let ask = || async {
             let response = self.place.send(call, request, bytes).await?;
             collect(call, response).await
         };
         match &self.shared {
-            Some(shared) if writes => shared.writes.one_of(ask).await,
-            Some(shared) => shared.reads.one_of(ask).await,
+            Some(shared) => shared.crowd.one_of(ask).await,
             None => ask().await,
         }
     }

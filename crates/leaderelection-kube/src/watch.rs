@@ -24,10 +24,9 @@ use crate::object::{LARGEST_ANSWER, ObjectLock, Place, collect};
 use crate::status::{Answer, Status};
 use crate::wire::{Event, Object};
 
-/// Of the locks that share a watch.
-const READS_AT_ONCE: usize = 16;
-/// Over HTTP/1.1, the only one that kube's client speaks, each takes a connection.
-const WRITES_AT_ONCE: usize = 24;
+/// So many reads and writes of the locks that share a watch are under way at once. Over HTTP/1.1, the only one that kube's client speaks,
+/// each takes a connection.
+const AT_ONCE: usize = 24;
 
 /// Opens a watch, or takes part in the one that the locks of the connection share.
 pub(crate) async fn open(lock: &ObjectLock) -> Result<ObservationStream, LockError> {
@@ -41,11 +40,10 @@ pub(crate) async fn open(lock: &ObjectLock) -> Result<ObservationStream, LockErr
         .boxed())
 }
 
-/// What the locks of a connection share: a watch for each kind and namespace, and how many of them read and write at once.
+/// What the locks of a connection share: a watch for each kind and namespace, and the crowd in which they read and write.
 pub(crate) struct SharedWatches {
     all: Mutex<BTreeMap<(Kind, String), Entry>>,
-    reads: Arc<Crowd>,
-    writes: Arc<Crowd>,
+    crowd: Arc<Crowd>,
 }
 
 /// A watch, and whether there are locks that have a part in it.
@@ -58,9 +56,7 @@ struct Entry {
 #[derive(Clone)]
 pub(crate) struct Shared {
     pub(crate) watched: WatchedKey<String>,
-    /// When a watch is opened, all elections read at once, which over HTTP/1.1 would take a connection for each.
-    pub(crate) reads: Arc<Crowd>,
-    pub(crate) writes: Arc<Crowd>,
+    pub(crate) crowd: Arc<Crowd>,
     _used: Arc<()>,
 }
 
@@ -68,8 +64,7 @@ impl Default for SharedWatches {
     fn default() -> Self {
         Self {
             all: Mutex::default(),
-            reads: Arc::new(Crowd::new(READS_AT_ONCE)),
-            writes: Arc::new(Crowd::new(WRITES_AT_ONCE)),
+            crowd: Arc::new(Crowd::new(AT_ONCE)),
         }
     }
 }
@@ -89,8 +84,7 @@ impl SharedWatches {
         entry.used = Arc::downgrade(&used);
         Shared {
             watched: entry.watch.key(name.to_owned()),
-            reads: Arc::clone(&self.reads),
-            writes: Arc::clone(&self.writes),
+            crowd: Arc::clone(&self.crowd),
             _used: used,
         }
     }

@@ -1,6 +1,7 @@
 //! What an election asks of its lock, call by call: exactly so much, whatever the machine it runs on.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
@@ -11,6 +12,7 @@ use leaderelection::{
 use leaderelection_conformance::{History, Operation, RecordingLock};
 use leaderelection_memory::MemoryLock;
 use leaderelection_tests::time::within;
+use tokio::sync::Mutex;
 
 use crate::{candidate, s, sleep};
 
@@ -88,16 +90,28 @@ async fn a_take_over_is_one_write() {
     assert_eq!(follower.calls(), [("swap", 1)].into());
 }
 
-/// A lock in a crowd in which nobody ever makes room.
+/// A lock in a crowd, and a store that serves one call after another, each in so long.
 struct Crowded {
     lock: MemoryLock,
-    crowd: &'static Crowd,
+    crowd: Arc<Crowd>,
+    store: Arc<Mutex<Duration>>,
+}
+
+impl Crowded {
+    async fn served(&self) {
+        let takes = self.store.lock().await;
+        sleep(*takes).await;
+    }
 }
 
 #[async_trait::async_trait]
 impl ResourceLock for Crowded {
     async fn get(&self) -> Result<Observation, LockError> {
-        self.crowd.one_of(|| self.lock.get()).await
+        let call = || async {
+            self.served().await;
+            self.lock.get().await
+        };
+        self.crowd.one_of(call).await
     }
 
     async fn compare_and_swap(
@@ -105,9 +119,11 @@ impl ResourceLock for Crowded {
         expected: Expected,
         record: &LeaderElectionRecord,
     ) -> Result<Swap, LockError> {
-        self.crowd
-            .one_of(|| self.lock.compare_and_swap(expected, record))
-            .await
+        let call = || async {
+            self.served().await;
+            self.lock.compare_and_swap(expected, record).await
+        };
+        self.crowd.one_of(call).await
     }
 
     async fn watch(&self) -> Result<Option<ObservationStream>, LockError> {
@@ -123,22 +139,53 @@ impl ResourceLock for Crowded {
     }
 }
 
-/// Whoever waits for others goes on without them before the elector gives the call up, which at these durations is after a second; else
-/// nothing would ever be sent. In real time, as is what they wait by.
-#[tokio::test]
+/// Where nothing is answered more are let in, before the elector gives the call up, which at these durations is after a second; else
+/// nothing would ever be sent.
+#[tokio::test(start_paused = true)]
 async fn a_crowd_that_does_not_move_costs_time_and_no_leader() {
-    let crowd: &'static Crowd = Box::leak(Box::new(Crowd::new(1)));
-    let mut first = Box::pin(crowd.one_of(std::future::pending::<()>));
+    let crowd = Arc::new(Crowd::with_clock(1, PausedClock));
+    let mut first = Box::pin(crowd.one_of(std::future::pending::<Result<(), LockError>>));
     assert!((&mut first).now_or_never().is_none());
     let lock = Crowded {
         lock: MemoryLock::new(),
-        crowd,
+        crowd: Arc::clone(&crowd),
+        store: Arc::default(),
     };
     let timing = LeaseTiming::new(s(3), s(2), Duration::from_millis(500)).unwrap();
-    let elector = LeaderElector::builder(lock, "a").timing(timing);
-    let handle = elector.build().unwrap().spawn().unwrap();
-    let leadership = handle.leadership();
-    let leadership = within(s(30), "the lead", leadership).await.unwrap();
+    let handle = candidate(lock, "a")
+        .timing(timing)
+        .build()
+        .unwrap()
+        .spawn()
+        .unwrap();
+    let leadership = within(s(30), "the lead", handle.leadership()).await.unwrap();
     sleep(s(4)).await;
     assert!(leadership.is_valid(), "and it is renewed");
+}
+
+/// Three hundred elections in one process, at 15 / 10 / 2 s, on a store that serves 25 calls a second: it can keep some of them. Those
+/// that lead go on, as who leads is let in first; in the order in which they came, most of them would lose their leases again and again.
+#[tokio::test(start_paused = true)]
+async fn where_there_is_too_little_of_everything_what_is_held_is_kept() {
+    let crowd = Arc::new(Crowd::with_clock(4, PausedClock));
+    let store = Arc::new(Mutex::new(Duration::from_millis(40)));
+    let handles: Vec<_> = (0..300)
+        .map(|_| {
+            let lock = Crowded {
+                lock: MemoryLock::new(),
+                crowd: Arc::clone(&crowd),
+                store: Arc::clone(&store),
+            };
+            candidate(lock, "a").build().unwrap().spawn().unwrap()
+        })
+        .collect();
+    let leading = || handles.iter().filter(|handle| handle.is_leader()).count();
+    let mut most = 0;
+    for _ in 0..600 {
+        sleep(s(1)).await;
+        let now = leading();
+        assert!(now >= most, "{now} lead, and {most} did");
+        most = now;
+    }
+    assert!(most > 45, "{most} of 300 lead");
 }

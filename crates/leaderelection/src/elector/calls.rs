@@ -11,8 +11,8 @@ use futures_util::{FutureExt, StreamExt};
 use super::shared::Shared;
 use super::term::Term;
 use super::watching::Watch;
-use crate::crowd::may_take;
-use crate::election::{Attempt, ElectionConfig, Read};
+use crate::crowd::{Caller, Urgency, called_by};
+use crate::election::{Attempt, ElectionConfig, Purpose, Read};
 use crate::lock::{LockError, LockErrorKind, Observation, ResourceLock, Swap};
 
 /// An answer to a call.
@@ -49,14 +49,17 @@ impl Calls {
         self.under_way.next().await
     }
 
-    pub(super) fn get(&self, read: Read) {
+    pub(super) fn get(&self, read: Read, term: Option<&Term>) {
+        let urgency = term.map_or(Urgency::Asks(read.sent), |term| {
+            Urgency::Holds(term.valid_until())
+        });
+        let caller = self.caller(urgency);
         let (lock, clock) = (Arc::clone(&self.lock), Arc::clone(self.shared.clock()));
-        let may = self.config.timing.attempt_timeout();
-        let until = read.sent.after(may);
+        let until = read.sent.after(caller.may_take);
         self.under_way.push(Box::pin(async move {
             let result = tokio::select! {
                 biased;
-                result = caught(may_take(may, lock.get())) => result,
+                result = caught(called_by(caller, lock.get())) => result,
                 () = clock.sleep_until(until) => Err(unanswered(&*lock)),
             };
             Answer::Get(read, result)
@@ -72,12 +75,17 @@ impl Calls {
             Arc::clone(&self.shared),
         );
         let until = attempt.sent.after(self.config.timing.renew_deadline());
-        let may = self.config.timing.attempt_timeout();
-        let patience = attempt.sent.after(may);
+        let caller = self.caller(match attempt.purpose {
+            Purpose::Acquire | Purpose::Claim => Urgency::Wants(attempt.sent),
+            Purpose::Renew | Purpose::RenewClaim | Purpose::Release => {
+                Urgency::Holds(term.as_ref().map_or(until, |term| term.valid_until()))
+            }
+        });
+        let patience = attempt.sent.after(caller.may_take);
         self.under_way.push(Box::pin(async move {
             let record = Arc::clone(&attempt.record);
             let swap = lock.compare_and_swap(attempt.expected, &record);
-            let mut call = pin!(caught(may_take(may, swap)));
+            let mut call = pin!(caught(called_by(caller, swap)));
             let in_time = tokio::select! {
                 biased;
                 result = &mut call => Some(result),
@@ -98,16 +106,23 @@ impl Calls {
         }));
     }
 
+    fn caller(&self, urgency: Urgency) -> Caller {
+        Caller {
+            may_take: self.config.timing.attempt_timeout(),
+            urgency,
+        }
+    }
+
     /// A watch that is being opened.
     pub(super) fn open_watch(&self) -> Watch {
         let (lock, clock) = (Arc::clone(&self.lock), Arc::clone(self.shared.clock()));
         let now = clock.mono();
-        let may = self.config.timing.attempt_timeout();
-        let until = now.after(may);
+        let caller = self.caller(Urgency::Asks(now));
+        let until = now.after(caller.may_take);
         let opening = Box::pin(async move {
             tokio::select! {
                 biased;
-                result = caught(may_take(may, lock.watch())) => result,
+                result = caught(called_by(caller, lock.watch())) => result,
                 () = clock.sleep_until(until) => Err(unanswered(&*lock)),
             }
         });

@@ -143,7 +143,7 @@ impl Driver {
 
     fn carry_out(&mut self, output: Output) {
         match output {
-            Output::Get(read) => self.calls.get(read),
+            Output::Get(read) => self.calls.get(read, self.term.as_ref().map(|(term, _)| &**term)),
             Output::Cas(attempt) => {
                 if matches!(attempt.purpose, Purpose::Acquire | Purpose::Claim) {
                     self.takeable_at = self.election.takeable_at().max(self.takeable_at);

@@ -1,0 +1,280 @@
+use std::future::pending;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use futures_util::FutureExt as _;
+use futures_util::future::join_all;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use super::*;
+use crate::clock::PausedClock;
+
+const AT_ONCE: usize = 8;
+
+fn crowd(at_once: usize) -> Crowd {
+    Crowd::with_clock(at_once, PausedClock)
+}
+
+fn ms(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+async fn sleep(time: Duration) {
+    PausedClock.sleep_until(PausedClock.mono().after(time)).await;
+}
+
+async fn ready() -> Result<(), LockError> {
+    Ok(())
+}
+
+/// They hold their places until they are polled again, after a tenth of five seconds.
+fn full(crowd: &Crowd) -> Vec<impl Future<Output = Result<(), LockError>> + Unpin> {
+    let mut under_way: Vec<_> = (0..AT_ONCE).map(|_| Box::pin(crowd.one_of(pending))).collect();
+    for call in &mut under_way {
+        assert!(call.now_or_never().is_none());
+    }
+    under_way
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_comes_late_waits_until_one_is_answered() {
+    let crowd = crowd(AT_ONCE);
+    let mut under_way = full(&crowd);
+    let mut late = Box::pin(crowd.one_of(ready));
+    assert!((&mut late).now_or_never().is_none(), "there is no room");
+    under_way.pop();
+    assert!(late.now_or_never().is_some(), "one has left");
+}
+
+/// However long it takes itself.
+#[tokio::test(start_paused = true)]
+async fn or_until_one_takes_long() {
+    let crowd = crowd(AT_ONCE);
+    let mut under_way = full(&crowd);
+    let began = PausedClock.mono();
+    let first = under_way.remove(0);
+    tokio::select! {
+        _ = first => {}
+        answer = crowd.one_of(ready) => answer.unwrap(),
+    }
+    assert_eq!(PausedClock.mono().since(began), USUALLY / 10);
+}
+
+/// Those who have a place are not polled, so that none of them leaves: for a second it is waited, in another nothing is answered.
+#[tokio::test(start_paused = true)]
+async fn or_until_it_is_seen_that_nothing_is_answered() {
+    let crowd = crowd(AT_ONCE);
+    let _under_way = full(&crowd);
+    let began = PausedClock.mono();
+    crowd.one_of(ready).await.unwrap();
+    assert_eq!(PausedClock.mono().since(began), USUALLY / 5 * 2);
+}
+
+/// And before the elector gives the call up.
+#[tokio::test(start_paused = true)]
+async fn and_sooner_where_the_call_may_take_less() {
+    let crowd = crowd(AT_ONCE);
+    let _under_way = full(&crowd);
+    let began = PausedClock.mono();
+    let caller = Caller {
+        may_take: ms(500),
+        urgency: Urgency::Asks(began),
+    };
+    called_by(caller, crowd.one_of(ready)).await.unwrap();
+    assert_eq!(PausedClock.mono().since(began), ms(200));
+}
+
+/// Whatever the order in which they came.
+#[tokio::test(start_paused = true)]
+async fn who_leads_goes_first_and_who_only_asks_last() {
+    let (crowd, store) = (crowd(1), Store::new(None, ms(1)));
+    let now = PausedClock.mono();
+    let [soon, later] = [1, 2].map(|seconds| now.after(Duration::from_secs(seconds)));
+    let order = [
+        Urgency::Holds(soon),
+        Urgency::Holds(later),
+        Urgency::Wants(now),
+        Urgency::Wants(soon),
+        Urgency::Asks(now),
+        Urgency::Asks(soon),
+    ];
+    let (answered, taken) = (Mutex::new(Vec::new()), crowd.enter().unwrap());
+    let calls = order.iter().rev().map(|&urgency| {
+        let (crowd, store, answered) = (&crowd, &store, &answered);
+        let caller = Caller {
+            may_take: USUALLY,
+            urgency,
+        };
+        async move {
+            called_by(caller, crowd.one_of(|| store.serve())).await.unwrap();
+            answered.lock().unwrap().push(urgency);
+        }
+    });
+    let leaves = async {
+        sleep(ms(1)).await;
+        drop(taken);
+    };
+    tokio::join!(join_all(calls), leaves);
+    assert_eq!(*answered.lock().unwrap(), order);
+}
+
+/// Let in, and gone before it learns of it: the next one has its place.
+#[tokio::test(start_paused = true)]
+async fn who_goes_away_leaves_his_place_to_the_next() {
+    let crowd = crowd(1);
+    let taken = crowd.enter().unwrap();
+    let mut waiting: Vec<_> = (0..3).map(|_| Box::pin(crowd.one_of(ready))).collect();
+    for call in &mut waiting {
+        assert!(call.now_or_never().is_none());
+    }
+    drop(waiting.remove(1));
+    drop(taken);
+    drop(waiting.remove(0));
+    assert!(waiting.remove(0).now_or_never().is_some());
+    assert_eq!(crowd.state().line.under_way(), 0);
+    assert!(crowd.one_of(ready).now_or_never().is_some());
+}
+
+/// A store far away, or that has only so many hands.
+struct Store {
+    hands: Option<Semaphore>,
+    takes: Duration,
+    under_way: AtomicUsize,
+    most: AtomicUsize,
+}
+
+impl Store {
+    fn new(hands: Option<usize>, takes: Duration) -> Arc<Self> {
+        Arc::new(Self {
+            hands: hands.map(Semaphore::new),
+            takes,
+            under_way: AtomicUsize::new(0),
+            most: AtomicUsize::new(0),
+        })
+    }
+
+    async fn serve(&self) -> Result<(), LockError> {
+        let under_way = self.under_way.fetch_add(1, Ordering::Relaxed) + 1;
+        self.most.fetch_max(under_way, Ordering::Relaxed);
+        let hand = match &self.hands {
+            Some(hands) => Some(hands.acquire().await.unwrap()),
+            None => None,
+        };
+        sleep(self.takes).await;
+        drop(hand);
+        self.under_way.fetch_sub(1, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn most(&self) -> usize {
+        self.most.swap(0, Ordering::Relaxed)
+    }
+}
+
+/// So many elections call, and again two seconds after their last call has begun, or at once if it took longer; for so long. How many
+/// calls were refused for want of room, and how long the longest took that was answered in the second half of the time.
+async fn renew(
+    elections: usize,
+    lasts: Duration,
+    crowd: &Arc<Crowd>,
+    store: &Arc<Store>,
+) -> (usize, Duration) {
+    let began = PausedClock.mono();
+    let mut all = JoinSet::new();
+    for _ in 0..elections {
+        let (crowd, store) = (Arc::clone(crowd), Arc::clone(store));
+        all.spawn(async move {
+            let (mut refused, mut longest) = (0, Duration::ZERO);
+            loop {
+                let sent = PausedClock.mono();
+                if sent.since(began) >= lasts {
+                    return (refused, longest);
+                }
+                match crowd.one_of(|| store.serve()).await {
+                    Ok(()) if sent.since(began) >= lasts / 2 => {
+                        longest = longest.max(PausedClock.mono().since(sent));
+                    }
+                    Ok(()) => {}
+                    Err(_) => refused += 1,
+                }
+                PausedClock.sleep_until(sent.after(ms(2000))).await;
+            }
+        });
+    }
+    let each = all.join_all().await;
+    let longest = each.iter().map(|(_, longest)| *longest).max();
+    (each.iter().map(|(refused, _)| refused).sum(), longest.unwrap())
+}
+
+/// It answers 1,000 a second, however many ask, where 2,000 are wanted: more at once only take room, and are tried in vain now and then.
+#[tokio::test(start_paused = true)]
+async fn a_store_with_too_much_to_do_is_not_asked_by_more_at_once() {
+    let (crowd, store) = (Arc::new(crowd(AT_ONCE)), Store::new(Some(4), ms(4)));
+    let (refused, longest) = renew(4000, ms(57_000), &crowd, &store).await;
+    assert_eq!(refused, 0);
+    assert!(longest < ms(4500), "{longest:?}");
+    assert_eq!(store.most(), AT_ONCE * 4, "once and again");
+    assert_eq!(crowd.state().places.now(), AT_ONCE);
+}
+
+/// 200 elections every two seconds that take 400 ms each want 40 at once.
+#[tokio::test(start_paused = true)]
+async fn a_store_that_is_far_away_is_asked_by_as_many_as_that_takes() {
+    let (crowd, store) = (Arc::new(crowd(AT_ONCE)), Store::new(None, ms(400)));
+    let (refused, longest) = renew(800, ms(60_000), &crowd, &store).await;
+    assert_eq!(refused, 0);
+    assert!(longest < ms(1000), "{longest:?}");
+    assert!(crowd.state().places.now() > AT_ONCE);
+}
+
+/// From one moment to the other each call takes one and a half seconds, with the elections as far from one another as they are.
+#[tokio::test(start_paused = true)]
+async fn a_store_that_grows_slow_costs_nobody_his_lease() {
+    let (crowd, store) = (Arc::new(crowd(24)), Store::new(None, ms(1500)));
+    let (refused, longest) = renew(1000, ms(60_000), &crowd, &store).await;
+    assert_eq!(refused, 0);
+    assert!(longest < ms(2500), "{longest:?}");
+}
+
+/// A long way off, and then near again.
+#[tokio::test(start_paused = true)]
+async fn when_there_is_less_to_do_it_is_fewer_again() {
+    let crowd = Arc::new(crowd(AT_ONCE));
+    renew(800, ms(20_000), &crowd, &Store::new(None, ms(400))).await;
+    assert!(crowd.state().places.now() > AT_ONCE);
+    let near = Store::new(None, ms(1));
+    renew(4, ms(300_000), &crowd, &near).await;
+    assert_eq!(crowd.state().places.now(), AT_ONCE);
+    near.most();
+    renew(400, ms(2_000), &crowd, &near).await;
+    assert_eq!(near.most(), AT_ONCE);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_finds_no_room_is_told_before_it_would_be_too_late() {
+    let (crowd, store) = (Arc::new(crowd(AT_ONCE)), Store::new(Some(1), ms(300)));
+    let mut all = JoinSet::new();
+    for _ in 0..5000 {
+        let (crowd, store) = (Arc::clone(&crowd), Arc::clone(&store));
+        all.spawn(async move { (crowd.one_of(|| store.serve()).await, PausedClock.mono()) });
+    }
+    let began = PausedClock.mono();
+    let refused: Vec<_> = all
+        .join_all()
+        .await
+        .into_iter()
+        .filter_map(|(answer, at)| answer.err().map(|error| (error, at.since(began))))
+        .collect();
+    assert!(!refused.is_empty());
+    for (error, after) in refused {
+        assert_eq!(after, ms(4500));
+        assert_eq!(error.kind(), LockErrorKind::Unavailable);
+        assert!(
+            error
+                .to_string()
+                .contains("nothing was asked: the call has waited 4.5s"),
+            "{error}"
+        );
+    }
+}
