@@ -77,7 +77,7 @@ async fn elections_of_one_kind_in_one_namespace_share_one_watch() -> TestResult 
     Ok(())
 }
 
-/// A figure of a machine that has nothing else to do: writes that take long have connections beyond the 24. What does not depend on the
+/// A figure of a machine that has nothing else to do: calls that take long have connections beyond the 24. What does not depend on the
 /// machine is tested in the crate, `elections_that_share_watches_have_few_calls_under_way`.
 #[ignore = "a figure, for an idle machine: run by name"]
 #[tokio::test]

@@ -26,7 +26,8 @@ use crate::{fence, garbage, url, watch};
 /// Every call is one request, but the opening of a watch, which reads first unless it is
 /// [shared](EtcdConnection::with_shared_watch), and what
 /// [`garbage_collect_after`](Self::garbage_collect_after) asks of its lease beside a swap. Nothing is retried, and there is no
-/// timeout but that of the TCP connection: the elector has its own. A call that fails is followed by one to another member, if
+/// timeout but that of the TCP connection: the elector has its own. The locks of a connection have 128 calls under way at once or so; one
+/// that finds no room among them is not made, and is told as unavailable after three fifths of its time ([`Crowd`](leaderelection::Crowd)). A call that fails is followed by one to another member, if
 /// the [`EtcdConnection`] has several.
 #[derive(Clone)]
 pub struct EtcdLock {
@@ -306,8 +307,6 @@ fn revision(header: Option<&ResponseHeader>, call: &Call<'_>) -> Result<i64, Loc
 
 #[cfg(test)]
 mod tests {
-    use std::pin::Pin;
-
     use futures_util::FutureExt as _;
     use leaderelection::{Clock as _, Crowd, SystemClock};
 
@@ -333,8 +332,8 @@ mod tests {
         assert_eq!(EtcdLock::new(client, "").unwrap_err(), SetupError::EmptyKey);
     }
     /// Of so many who wait for an answer no more is under way.
-    fn crowded(crowd: &Crowd) -> Vec<Pin<Box<dyn Future<Output = Result<(), LockError>> + '_>>> {
-        let pending = || -> Pin<Box<dyn Future<Output = _> + '_>> {
+    fn crowded(crowd: &Crowd) -> Vec<impl Future<Output = Result<(), LockError>> + Unpin> {
+        let pending = || {
             let call = crowd.one_of(std::future::pending);
             // So many at one go are more than tokio lets a task have.
             Box::pin(tokio::task::unconstrained(call))

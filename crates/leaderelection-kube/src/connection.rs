@@ -100,7 +100,7 @@ impl KubeConnection {
     ///
     /// It shows the process every object of the kind in the namespace, of ConfigMaps and Endpoints the metadata alone: worth it where a
     /// process takes part in many of the elections there. When it breaks, it breaks for all of its locks, and is opened once for all of
-    /// them, and then each reads its object, 16 at once. It needs the permission to `watch` the kind in the namespace, not a name alone;
+    /// them, and then each reads its object, 24 at once or so. It needs the permission to `watch` the kind in the namespace, not a name alone;
     /// where that is missing, elections poll.
     #[must_use]
     pub fn with_shared_watches(&self) -> Self {

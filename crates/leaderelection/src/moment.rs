@@ -6,7 +6,8 @@ use chrono::{DateTime, Utc};
 
 /// A point on one candidate's own monotonic clock, in nanoseconds since an origin that only this candidate knows.
 ///
-/// Comparing the moments of two candidates means nothing, and nothing in this crate does. Arithmetic saturates: a
+/// Comparing the moments of two candidates means nothing, and nothing in this crate does but a [`Crowd`](crate::Crowd), whose candidates
+/// have one clock. Arithmetic saturates: a
 /// deadline beyond 292 years is never.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct MonoTime(i64);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures_util::FutureExt as _;
-use http::{Method, Request, Response};
+use http::{Request, Response};
 use kube::Client;
 use kube::client::Body;
 use leaderelection::{Expected, ResourceLock as _};

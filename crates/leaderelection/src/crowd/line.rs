@@ -9,9 +9,12 @@ use super::{Crowd, Urgency};
 
 #[derive(Debug, Default)]
 pub(super) struct Line {
+    /// How many have a place.
     under_way: usize,
+    /// How many have given theirs up, and go on.
+    beside: usize,
     waiting: BTreeMap<Turn, oneshot::Sender<()>>,
-    /// How many have come.
+    /// How many have stood here.
     came: u64,
 }
 
@@ -19,8 +22,9 @@ pub(super) struct Line {
 pub(super) type Turn = (Urgency, u64);
 
 impl Line {
+    #[cfg(test)]
     pub(super) fn under_way(&self) -> usize {
-        self.under_way
+        self.under_way + self.beside
     }
 
     /// Takes a place, if there is one. Who waits has one already, if there is.
@@ -43,10 +47,9 @@ impl Line {
         while self.under_way < at_once
             && let Some((_, next)) = self.waiting.pop_first()
         {
-            // Who has gone is no longer in the line.
-            if next.send(()).is_ok() {
-                self.under_way += 1;
-            }
+            self.under_way += 1;
+            // Who is about to go finds himself out of the line, and gives the place back.
+            let _ = next.send(());
         }
     }
 }
@@ -55,7 +58,6 @@ impl Line {
 pub(super) async fn turn(crowd: &Crowd, urgency: Urgency) -> Place<'_> {
     let (turn, receiver) = crowd.stand(urgency);
     let waiting = Waiting { crowd, turn };
-    // The other half is not dropped but by `Waiting`.
     let _ = receiver.await;
     let waiting = ManuallyDrop::new(waiting);
     Place::of(waiting.crowd)
@@ -77,20 +79,42 @@ impl Drop for Waiting<'_> {
 }
 
 /// Left when it is dropped, for the next one.
-pub(super) struct Place<'a>(&'a Crowd);
+pub(super) struct Place<'a> {
+    crowd: &'a Crowd,
+    given_up: bool,
+}
 
 impl<'a> Place<'a> {
     /// One that was taken already.
     pub(super) fn of(crowd: &'a Crowd) -> Self {
-        Self(crowd)
+        Self {
+            crowd,
+            given_up: false,
+        }
+    }
+
+    /// Lets the next one in, and goes on beside: but only as many as there are places.
+    pub(super) fn give_up(&mut self) {
+        let mut state = self.crowd.state();
+        let at_once = state.places.now();
+        if state.line.beside < at_once && !self.given_up {
+            self.given_up = true;
+            state.line.beside += 1;
+            state.line.under_way -= 1;
+            state.line.serve(at_once);
+        }
     }
 }
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
-        let mut state = self.0.state();
+        let mut state = self.crowd.state();
         let at_once = state.places.now();
-        state.line.under_way = state.line.under_way.saturating_sub(1);
-        state.line.serve(at_once);
+        if self.given_up {
+            state.line.beside -= 1;
+        } else {
+            state.line.under_way -= 1;
+            state.line.serve(at_once);
+        }
     }
 }

@@ -57,13 +57,14 @@ pub(crate) fn called_by<F: Future>(caller: Caller, call: F) -> impl Future<Outpu
 /// Who leads is let in before those who want to, the one first whose lease is over first; and these before those who only ask. So where
 /// there is too little of everything, what is held is kept, and what is not held has to wait.
 ///
-/// How many are under way follows what comes of it. Where calls wait for more than a fifth of the elector's attempt timeout, a second of
-/// the usual five, four times as many are tried; that stays where they take no longer for it, as with a store that is far away, and else
-/// goes back, as where the processor is what there is too little of. A call that takes more than a tenth gives its place up: one of
-/// several stores that hangs then costs memory and connections, and nobody his turn.
+/// How many are under way follows what comes of it. Where calls wait for more than a tenth of the elector's attempt timeout, half a second
+/// of the usual five, it is counted for as long how long they take, and then four times as many are tried. That stays where they take less
+/// than twice as long then, as with a store that is far away, and else goes back, as where the processor is what there is too little of.
+/// A call that takes more than that tenth gives its place up, but no more than as many as there are places: one of several stores that hangs
+/// then costs memory and connections, and nobody his turn.
 ///
 /// Only for what an elector waits for, a read or a swap, and in the elector's own task, or how urgent the call is and how long it may take
-/// is not known: it only asks then, and has five seconds.
+/// is not known: it only asks then, and has five seconds. All its electors have its clock, the machine's.
 pub struct Crowd {
     state: Mutex<State>,
     clock: Box<dyn Clock>,
@@ -95,8 +96,8 @@ impl Crowd {
     /// Makes the call when there is room. Until then it takes next to no memory.
     ///
     /// # Errors
-    /// The call's own; and [`Unavailable`](LockErrorKind::Unavailable) where there is no room within nine tenths of what the call may
-    /// take: it was not made, then.
+    /// The call's own; and [`Unavailable`](LockErrorKind::Unavailable) where there is no room within three fifths of what the call may
+    /// take, or before what the caller holds is lost: it was not made, then.
     pub async fn one_of<T, F>(&self, call: impl FnOnce() -> F) -> Result<T, LockError>
     where
         F: Future<Output = Result<T, LockError>>,
@@ -106,7 +107,7 @@ impl Crowd {
             may_take: USUALLY,
             urgency: Urgency::Asks(came),
         });
-        let (place, began, had_waited) = match self.enter() {
+        let (mut place, began, had_waited) = match self.enter() {
             Some(place) => (place, came, false),
             None => (self.wait(caller, came).await?, self.clock.mono(), true),
         };
@@ -115,14 +116,12 @@ impl Crowd {
             biased;
             answer = &mut call => answer,
             () = self.clock.sleep_until(began.after(caller.may_take / 10)) => {
-                drop(place);
+                place.give_up();
                 call.await
             }
         };
-        if answer.is_ok() {
-            let now = self.clock.mono();
-            self.change(|places, under_way| places.answered(now, began, had_waited, under_way));
-        }
+        let now = self.clock.mono();
+        self.change(|places| places.answered(now, began, had_waited));
         answer
     }
 
@@ -143,8 +142,11 @@ impl Crowd {
     }
 
     async fn wait(&self, caller: Caller, came: MonoTime) -> Result<Place<'_>, LockError> {
-        let long = caller.may_take / 5;
-        let too_long = came.after(caller.may_take / 10 * 9);
+        let long = caller.may_take / 10;
+        let mut too_long = came.after(caller.may_take / 5 * 3);
+        if let Urgency::Holds(until) = caller.urgency {
+            too_long = too_long.min(until);
+        }
         let mut turn = pin!(line::turn(self, caller.urgency));
         let mut looks = came.after(long);
         loop {
@@ -157,7 +159,7 @@ impl Crowd {
             if now >= too_long {
                 return Err(self.no_room(now.since(came)));
             }
-            self.change(|places, _| places.waited(now, long));
+            self.change(|places| places.waited(now, long));
             looks = now.after(long);
         }
     }
@@ -172,11 +174,11 @@ impl Crowd {
     }
 
     /// After which there may be more places, or fewer.
-    fn change(&self, how: impl FnOnce(&mut Places, usize)) {
+    fn change(&self, how: impl FnOnce(&mut Places)) {
         let mut state = self.state();
         let State { places, line } = &mut *state;
         let before = places.now();
-        how(places, line.under_way());
+        how(places);
         let now = places.now();
         line.serve(now);
         drop(state);

@@ -7,15 +7,22 @@ use crate::moment::MonoTime;
 /// So many times as many are tried.
 const STEP: usize = 4;
 
-/// That has helped if calls take no longer for it than so many times. Where they took so many times longer as there are more, the store
-/// answers no more than before.
+/// That has helped if calls take at most so many times as long. Where they took as many times longer as there are more, the store would
+/// answer no more than before.
 const LONGER: u32 = 2;
+
+/// And it is seen at once if half of so many have taken at most so many quarters as long.
+const NO_LONGER: u32 = 5;
+
+/// Nothing is answered if nothing was for so many times of what a call waits until it says so.
+const MUTE: u32 = 4;
 
 /// What did not help is tried again after so many times of what a call waits until it says so.
 const RESTS: u32 = 10;
 
-/// For so many such times fewer places must have done, before there are fewer.
-const CALM: u32 = 30;
+/// Fewer are tried again after so many such times. If more help then, after twice as many, and so on.
+const KEEPS: u32 = 30;
+const KEEPS_AT_MOST: u32 = 64 * KEEPS;
 
 #[derive(Debug)]
 pub(super) struct Places {
@@ -26,13 +33,13 @@ pub(super) struct Places {
     since: MonoTime,
     answered: u32,
     took: Duration,
-    /// What a call waits until it says so.
+    /// What a call waits until it says so: as the one said with which this began.
     long: Duration,
     /// More are not tried before.
     rests_until: MonoTime,
-    /// What was under way at once, at most, and since when.
-    busiest: usize,
-    busiest_since: MonoTime,
+    /// Fewer are tried after so many such times since then.
+    keeps: u32,
+    kept_since: MonoTime,
 }
 
 /// From one to the next when calls wait for long.
@@ -41,8 +48,14 @@ enum Phase {
     Calm,
     /// How long they take with as many places as there are.
     Before,
-    /// And how long with more; it was so long before, if any was answered.
-    Trying(Option<Duration>),
+    /// And how long with more, when it was so long before.
+    Trying {
+        before: Duration,
+    },
+    /// Nothing is answered, and there were so many when that began.
+    Mute {
+        before: usize,
+    },
 }
 
 impl Places {
@@ -56,8 +69,8 @@ impl Places {
             took: Duration::ZERO,
             long: Duration::ZERO,
             rests_until: MonoTime::PAST,
-            busiest: 0,
-            busiest_since: MonoTime::PAST,
+            keeps: KEEPS,
+            kept_since: MonoTime::PAST,
         }
     }
 
@@ -67,75 +80,91 @@ impl Places {
 
     /// A call has waited for long, which is so long, and waits on.
     pub(super) fn waited(&mut self, now: MonoTime, long: Duration) {
-        self.long = long;
+        let lasts = now.since(self.since);
         match self.phase {
-            Phase::Calm if now >= self.rests_until => self.begin(Phase::Before, now),
-            Phase::Before if self.can_tell(now) => self.more(now),
-            // Nothing is answered, so that it is nobody's burden.
-            Phase::Trying(_) if self.answered == 0 && self.can_tell(now) => self.more(now),
-            Phase::Trying(None) if self.can_tell(now) => self.begin(Phase::Before, now),
-            Phase::Trying(Some(before)) if self.can_tell(now) => {
-                if self.judge(before, now) {
-                    self.more(now);
-                }
+            Phase::Calm if now >= self.rests_until => {
+                self.long = long;
+                self.begin(Phase::Before, now);
             }
+            Phase::Before if lasts >= self.long => match self.mean() {
+                Some(before) => self.more(Phase::Trying { before }, now),
+                None if lasts >= self.long * MUTE => {
+                    let before = self.now;
+                    self.more(Phase::Mute { before }, now);
+                }
+                None => {}
+            },
+            Phase::Trying { .. } => self.judge(now),
+            Phase::Mute { before } if lasts >= self.long => self.more(Phase::Mute { before }, now),
             _ => {}
         }
     }
 
-    /// A call that began then, with so many under way when it ended; and whether it had waited for a place. One that found a place at
-    /// once says nothing of how it is when there are many.
-    pub(super) fn answered(&mut self, now: MonoTime, began: MonoTime, had_waited: bool, under_way: usize) {
+    /// A call that began then has ended, in whatever way; and whether it had waited for a place. One that found a place at once says
+    /// nothing of how it is when there are many.
+    pub(super) fn answered(&mut self, now: MonoTime, began: MonoTime, had_waited: bool) {
         if had_waited && began >= self.since {
             self.answered = self.answered.saturating_add(1);
             self.took = self.took.saturating_add(now.since(began));
         }
         match self.phase {
-            Phase::Trying(Some(before)) if self.answered > 0 && self.can_tell(now) => {
-                if self.judge(before, now) {
-                    self.begin(Phase::Calm, now);
-                }
+            Phase::Trying { .. } => self.judge(now),
+            // There is an answer: so many were let in that one was given, and what that costs is not known.
+            Phase::Mute { before } => {
+                self.now = before;
+                self.begin(Phase::Before, now);
             }
             // Nobody waits for long any more.
-            Phase::Before | Phase::Trying(_) if now.since(self.since) > self.long * 3 => {
-                self.begin(Phase::Calm, now);
-            }
+            Phase::Before if now.since(self.since) > self.long * (MUTE + 1) => self.begin(Phase::Calm, now),
             _ => {}
         }
-        self.busiest = self.busiest.max(under_way);
-        if now.since(self.busiest_since) >= self.long.saturating_mul(CALM) {
-            if self.busiest <= self.now / STEP {
-                self.fewer();
+        let settled = matches!(self.phase, Phase::Calm | Phase::Before);
+        if settled && now.since(self.kept_since) >= self.long.saturating_mul(self.keeps) {
+            if self.now == self.fewest {
+                self.keeps = KEEPS;
             }
-            (self.busiest, self.busiest_since) = (0, now);
+            self.fewer();
+            self.kept_since = now;
         }
-    }
-
-    fn can_tell(&self, now: MonoTime) -> bool {
-        now.since(self.since) >= self.long.max(self.mean().unwrap_or_default().saturating_mul(2))
     }
 
     fn mean(&self) -> Option<Duration> {
         self.took.checked_div(self.answered)
     }
 
-    /// Whether more have helped. If not, there are fewer again.
-    fn judge(&mut self, before: Duration, now: MonoTime) -> bool {
-        let helped = self
-            .mean()
-            .is_none_or(|mean| mean <= before.saturating_mul(LONGER));
-        if !helped {
-            self.fewer();
-            self.rests_until = now.after(self.long.saturating_mul(RESTS));
+    /// Whether more have helped. If not, that is told by a time that does not depend on how long they take now, or it would never come.
+    fn judge(&mut self, now: MonoTime) {
+        let Phase::Trying { before } = self.phase else {
+            return;
+        };
+        let lasts = now.since(self.since);
+        let longest = before.saturating_mul(LONGER);
+        let at_most = |limit| self.mean().is_some_and(|mean| mean <= limit);
+        let half = usize::try_from(self.answered).is_ok_and(|answered| answered >= self.now / 2);
+        if half && at_most(before.saturating_mul(NO_LONGER) / 4) {
+            self.keep(now);
+            // What was counted stands for how long they take before even more are tried.
+            (self.phase, self.since) = (Phase::Before, now);
+        } else if lasts >= self.long.max(longest.saturating_mul(2)) {
+            if at_most(longest) {
+                self.keep(now);
+            } else {
+                self.fewer();
+                self.rests_until = now.after(self.long * RESTS);
+            }
             self.begin(Phase::Calm, now);
         }
-        helped
     }
 
-    fn more(&mut self, now: MonoTime) {
+    /// More have helped.
+    fn keep(&mut self, now: MonoTime) {
+        self.keeps = self.keeps.saturating_mul(2).min(KEEPS_AT_MOST);
+        self.kept_since = now;
+    }
+
+    fn more(&mut self, phase: Phase, now: MonoTime) {
         self.now = self.now.saturating_mul(STEP);
-        (self.busiest, self.busiest_since) = (0, now);
-        self.begin(Phase::Trying(self.mean()), now);
+        self.begin(phase, now);
     }
 
     fn fewer(&mut self) {

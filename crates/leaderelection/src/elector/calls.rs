@@ -75,11 +75,11 @@ impl Calls {
             Arc::clone(&self.shared),
         );
         let until = attempt.sent.after(self.config.timing.renew_deadline());
-        let caller = self.caller(match attempt.purpose {
-            Purpose::Acquire | Purpose::Claim => Urgency::Wants(attempt.sent),
-            Purpose::Renew | Purpose::RenewClaim | Purpose::Release => {
-                Urgency::Holds(term.as_ref().map_or(until, |term| term.valid_until()))
-            }
+        let caller = self.caller(match (attempt.purpose, &term) {
+            (Purpose::Acquire | Purpose::Claim, _) => Urgency::Wants(attempt.sent),
+            (Purpose::Renew, Some(term)) => Urgency::Holds(term.valid_until()),
+            // As one that was renewed a retry period ago, whose term is not known here: it is over, or is none yet.
+            _ => Urgency::Holds(until.before(self.config.timing.retry_period())),
         });
         let patience = attempt.sent.after(caller.may_take);
         self.under_way.push(Box::pin(async move {

@@ -29,6 +29,7 @@ use futures_util::FutureExt;
 use self::step::{Act, Seen, Standing};
 use crate::clock::Clock;
 use crate::closed::{self, Closed};
+use crate::crowd::{Caller, Urgency, called_by};
 use crate::election::ElectionEvent;
 use crate::elector::{Candidacy, ElectionError, Ended, Event, Events, LeaderElector, Leadership};
 use crate::lock::{Expected, LockError, LockErrorKind, ResourceLock, Swap};
@@ -352,10 +353,13 @@ impl Move {
         side: &Side,
         call: impl Future<Output = Result<T, LockError>>,
     ) -> Result<T, LockError> {
+        let may_take = self.candidacy.timing().attempt_timeout();
+        let urgency = Urgency::Wants(self.candidacy.clock.mono());
+        let caller = Caller { may_take, urgency };
         tokio::select! {
             biased;
-            answer = call => answer,
-            () = self.sleep(self.candidacy.timing().attempt_timeout()) => {
+            answer = called_by(caller, call) => answer,
+            () = self.sleep(may_take) => {
                 Err(LockError::new(LockErrorKind::Ambiguous, format!("{} did not answer in time", side.name)))
             }
         }
