@@ -17,8 +17,9 @@ const NO_LONGER: u32 = 5;
 /// Nothing is answered if nothing was for so many times of what a call waits until it says so.
 const MUTE: u32 = 4;
 
-/// What did not help is tried again after so many times of what a call waits until it says so.
+/// What did not help is tried again after so many times of what a call waits until it says so, then after twice as many, and so on.
 const RESTS: u32 = 10;
+const RESTS_AT_MOST: u32 = 64 * RESTS;
 
 /// Fewer are tried again after so many such times. If more help then, after twice as many, and so on.
 const KEEPS: u32 = 30;
@@ -35,8 +36,9 @@ pub(super) struct Places {
     took: Duration,
     /// What a call waits until it says so: as the one said with which this began.
     long: Duration,
-    /// More are not tried before.
+    /// More are not tried before; and after the next time in vain for so many times that.
     rests_until: MonoTime,
+    rests: u32,
     /// Fewer are tried after so many such times since then.
     keeps: u32,
     kept_since: MonoTime,
@@ -69,6 +71,7 @@ impl Places {
             took: Duration::ZERO,
             long: Duration::ZERO,
             rests_until: MonoTime::PAST,
+            rests: RESTS,
             keeps: KEEPS,
             kept_since: MonoTime::PAST,
         }
@@ -87,15 +90,15 @@ impl Places {
                 self.begin(Phase::Before, now);
             }
             Phase::Before if lasts >= self.long => match self.mean() {
-                Some(before) => self.more(Phase::Trying { before }, now),
-                None if lasts >= self.long * MUTE => {
-                    let before = self.now;
-                    self.more(Phase::Mute { before }, now);
+                Some(before) => {
+                    self.now = self.now.saturating_mul(STEP);
+                    self.begin(Phase::Trying { before }, now);
                 }
+                None if lasts >= self.long * MUTE => self.a_few_more(self.now, now),
                 None => {}
             },
             Phase::Trying { .. } => self.judge(now),
-            Phase::Mute { before } if lasts >= self.long => self.more(Phase::Mute { before }, now),
+            Phase::Mute { before } if lasts >= self.long => self.a_few_more(before, now),
             _ => {}
         }
     }
@@ -150,7 +153,8 @@ impl Places {
                 self.keep(now);
             } else {
                 self.fewer();
-                self.rests_until = now.after(self.long * RESTS);
+                self.rests_until = now.after(self.long.saturating_mul(self.rests));
+                self.rests = self.rests.saturating_mul(2).min(RESTS_AT_MOST);
             }
             self.begin(Phase::Calm, now);
         }
@@ -158,13 +162,15 @@ impl Places {
 
     /// More have helped.
     fn keep(&mut self, now: MonoTime) {
+        self.rests = RESTS;
         self.keeps = self.keeps.saturating_mul(2).min(KEEPS_AT_MOST);
         self.kept_since = now;
     }
 
-    fn more(&mut self, phase: Phase, now: MonoTime) {
-        self.now = self.now.saturating_mul(STEP);
-        self.begin(phase, now);
+    /// As a store that does not answer may do so because there is too little of everything, it is not asked by many more.
+    fn a_few_more(&mut self, before: usize, now: MonoTime) {
+        self.now = self.now.saturating_add(self.fewest);
+        self.begin(Phase::Mute { before }, now);
     }
 
     fn fewer(&mut self) {

@@ -278,7 +278,7 @@ async fn when_a_store_is_well_again_there_are_no_more_than_before() {
     };
     let lasts = ms(120_000);
     let (_, most, places) = tokio::join!(renew(1900, lasts, &crowd, &store), hangs, places(&crowd, lasts));
-    assert!(most > AT_ONCE * 8, "it was tried");
+    assert!(most > AT_ONCE * 4, "{most}: it was tried");
     let later = &places[places.len() / 2..];
     assert!(later.iter().all(|&places| places <= AT_ONCE * 4), "{later:?}");
     let trials = later.iter().filter(|&&places| places > AT_ONCE).count();
