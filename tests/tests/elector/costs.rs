@@ -164,7 +164,7 @@ async fn a_crowd_that_does_not_move_costs_time_and_no_leader() {
 }
 
 /// Three hundred elections in one process, at 15 / 10 / 2 s, on a store that serves 25 calls a second: it can keep some of them. Those
-/// that lead go on, as who leads is let in first; in the order in which they came, most of them would lose their leases again and again.
+/// that lead go on, as who leads is let in first; among those who only ask they would lose their leases again and again.
 #[tokio::test(start_paused = true)]
 async fn where_there_is_too_little_of_everything_what_is_held_is_kept() {
     let crowd = Arc::new(Crowd::with_clock(4, PausedClock));

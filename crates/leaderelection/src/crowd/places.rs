@@ -39,6 +39,8 @@ pub(super) struct Places {
     /// More are not tried before; and after the next time in vain for so many times that.
     rests_until: MonoTime,
     rests: u32,
+    /// When a call has waited for long.
+    waited: MonoTime,
     /// Fewer are tried after so many such times since then.
     keeps: u32,
     kept_since: MonoTime,
@@ -72,6 +74,7 @@ impl Places {
             long: Duration::ZERO,
             rests_until: MonoTime::PAST,
             rests: RESTS,
+            waited: MonoTime::PAST,
             keeps: KEEPS,
             kept_since: MonoTime::PAST,
         }
@@ -83,6 +86,11 @@ impl Places {
 
     /// A call has waited for long, which is so long, and waits on.
     pub(super) fn waited(&mut self, now: MonoTime, long: Duration) {
+        if now.since(self.waited) > self.long * RESTS {
+            // Nobody had to, meanwhile: it is another time now.
+            (self.rests, self.rests_until) = (RESTS, MonoTime::PAST);
+        }
+        self.waited = now;
         let lasts = now.since(self.since);
         match self.phase {
             Phase::Calm if now >= self.rests_until => {

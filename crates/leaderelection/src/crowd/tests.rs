@@ -295,6 +295,16 @@ async fn a_store_that_is_far_away_is_asked_by_as_many_as_that_takes() {
     assert!(crowd.state().places.now() > AT_ONCE);
 }
 
+/// However often that was tried in vain at another time.
+#[tokio::test(start_paused = true)]
+async fn a_store_that_is_far_away_by_now_is_asked_by_more_within_seconds() {
+    let crowd = Arc::new(crowd(AT_ONCE));
+    renew(4000, ms(90_000), &crowd, &Store::new(Some(4), ms(4))).await;
+    renew(4, ms(30_000), &crowd, &Store::new(None, ms(1))).await;
+    let longest = renew(800, ms(30_000), &crowd, &Store::new(None, ms(400))).await;
+    assert!(longest.ever < ms(9000), "{longest:?}");
+}
+
 /// From one moment to the other each call takes one and a half seconds, with the elections as far from one another as they are.
 #[tokio::test(start_paused = true)]
 async fn a_store_that_grows_slow_costs_nobody_his_lease() {
