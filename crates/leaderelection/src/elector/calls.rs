@@ -50,9 +50,12 @@ impl Calls {
     }
 
     pub(super) fn get(&self, read: Read, term: Option<&Term>) {
-        let urgency = term.map_or(Urgency::Asks(read.sent), |term| {
-            Urgency::Holds(term.valid_until())
-        });
+        // A term that is over keeps nothing.
+        let urgency = term
+            .filter(|term| term.left(read.sent).is_some())
+            .map_or(Urgency::Asks(read.sent), |term| {
+                Urgency::Holds(term.valid_until())
+            });
         let caller = self.caller(urgency);
         let (lock, clock) = (Arc::clone(&self.lock), Arc::clone(self.shared.clock()));
         let until = read.sent.after(caller.may_take);
