@@ -157,6 +157,29 @@ impl ObjectLock {
 
     /// A read without a resourceVersion: the apiserver answers with what etcd holds, not with what it remembers (clause 1).
     pub(crate) async fn get(&self) -> Result<Observation, LockError> {
+        self.in_turn(|| self.get_now()).await
+    }
+
+    pub(crate) async fn swap(
+        &self,
+        expected: Expected,
+        record: &LeaderElectionRecord,
+    ) -> Result<Swap, LockError> {
+        self.in_turn(|| self.swap_now(expected, record)).await
+    }
+
+    /// A call that waits for the others that share the watch takes next to no memory meanwhile: what it sends is made when it is its turn.
+    async fn in_turn<T, F>(&self, call: impl FnOnce() -> F) -> Result<T, LockError>
+    where
+        F: Future<Output = Result<T, LockError>>,
+    {
+        match &self.shared {
+            Some(shared) => shared.crowd.one_of(call).await,
+            None => Box::pin(call()).await,
+        }
+    }
+
+    async fn get_now(&self) -> Result<Observation, LockError> {
         let call = self.call(Verb::Get);
         let answer = self.ask(&call, Method::GET, &self.item(), None).await?;
         match answer.code {
@@ -168,11 +191,7 @@ impl ObjectLock {
         }
     }
 
-    pub(crate) async fn swap(
-        &self,
-        expected: Expected,
-        record: &LeaderElectionRecord,
-    ) -> Result<Swap, LockError> {
+    async fn swap_now(&self, expected: Expected, record: &LeaderElectionRecord) -> Result<Swap, LockError> {
         let verb = match expected {
             Expected::Absent => Verb::Create,
             Expected::Version(_) => Verb::Patch,
@@ -285,14 +304,8 @@ impl ObjectLock {
             request = request.header(header::CONTENT_TYPE, content_type);
             bytes = draft.to_json();
         }
-        let ask = || async {
-            let response = self.place.send(call, request, bytes).await?;
-            collect(call, response).await
-        };
-        match &self.shared {
-            Some(shared) => shared.crowd.one_of(ask).await,
-            None => ask().await,
-        }
+        let response = self.place.send(call, request, bytes).await?;
+        collect(call, response).await
     }
 
     fn call(&self, verb: Verb) -> Call<'_> {

@@ -34,7 +34,8 @@ pub(crate) async fn open(lock: &ObjectLock) -> Result<ObservationStream, LockErr
     if let Some(shared) = lock.shared() {
         return shared.watched.follow().await;
     }
-    let follower = Follower::begin(lock.place().clone(), Some(name.to_owned())).await?;
+    // In a box: it takes far more than to wait for the shared one.
+    let follower = Box::pin(Follower::begin(lock.place().clone(), Some(name.to_owned()))).await?;
     Ok(follower
         .map(|item| item.map(|(_, observation)| observation))
         .boxed())

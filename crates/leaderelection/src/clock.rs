@@ -1,10 +1,11 @@
 //! The clocks of a candidate. The only place that reads one.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, LazyLock, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use futures_core::future::BoxFuture;
 
 use crate::moment::{Moment, MonoTime};
 
@@ -38,6 +39,14 @@ pub trait Clock: Send + Sync {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemClock;
 
+impl SystemClock {
+    /// One for all elections.
+    pub(crate) fn shared() -> Arc<dyn Clock> {
+        static SHARED: LazyLock<Arc<SystemClock>> = LazyLock::new(|| Arc::new(SystemClock));
+        Arc::clone(&*SHARED) as Arc<dyn Clock>
+    }
+}
+
 /// Sleeping is done in slices, because a runtime's timer keeps its remainder while the machine sleeps.
 const SLICE: Duration = Duration::from_secs(1);
 
@@ -65,22 +74,32 @@ impl Clock for SystemClock {
         Utc::now()
     }
 
-    #[allow(
-        clippy::disallowed_methods,
-        reason = "slices against the clock are the remedy that the ban asks for"
-    )]
-    async fn sleep_until(&self, deadline: MonoTime) {
-        if deadline == MonoTime::NEVER {
-            std::future::pending::<()>().await;
-        }
-        loop {
-            let left = deadline.since(self.mono());
-            if left.is_zero() {
-                return;
-            }
-            tokio::time::sleep(left.min(SLICE)).await;
-        }
+    /// As `async_trait` would make it of an `async fn`, but for what that keeps twice: each candidate sleeps in one of these.
+    fn sleep_until<'a, 'f>(&'a self, deadline: MonoTime) -> BoxFuture<'f, ()>
+    where
+        'a: 'f,
+        Self: 'f,
+    {
+        Box::pin(sleep_in_slices(deadline))
     }
+}
+
+#[allow(
+    clippy::disallowed_methods,
+    reason = "slices against the clock are the remedy that the ban asks for"
+)]
+async fn sleep_in_slices(deadline: MonoTime) {
+    if deadline == MonoTime::NEVER {
+        std::future::pending::<()>().await;
+    }
+    while let Some(slice) = next_slice(deadline) {
+        tokio::time::sleep(slice).await;
+    }
+}
+
+fn next_slice(deadline: MonoTime) -> Option<Duration> {
+    let left = deadline.since(SystemClock.mono());
+    (!left.is_zero()).then(|| left.min(SLICE))
 }
 
 /// The runtime's clock, which a test can pause (`tokio::time::pause`): then time moves only when every task waits, and

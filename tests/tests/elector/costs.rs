@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use leaderelection::{
-    Capabilities, Content, Crowd, ElectionHandle, Expected, LeaderElectionRecord, LeaseTiming, LockError,
-    Observation, ObservationStream, PausedClock, ResourceLock, Swap,
+    Capabilities, Clock as _, Content, Crowd, ElectionHandle, Expected, LeaderElectionRecord, LeaseTiming,
+    LockError, Observation, ObservationStream, PausedClock, ResourceLock, Swap,
 };
-use leaderelection_conformance::{History, Operation, RecordingLock};
+use leaderelection_conformance::{CallResult, History, Operation, RecordingLock};
 use leaderelection_memory::MemoryLock;
 use leaderelection_tests::time::within;
 use tokio::sync::Mutex;
@@ -193,5 +193,55 @@ async fn where_there_is_too_little_of_everything_what_is_held_is_kept() {
         {
             assert_eq!((&*record.holder_identity, record.leader_transitions), ("a", 0));
         }
+    }
+}
+
+/// A term that is over keeps nothing: what its elector then reads waits for as long as anybody's where there is no room, behind those who
+/// hold a lease, and is not refused at once for a lease that has ended.
+#[tokio::test(start_paused = true)]
+async fn after_a_lost_term_a_read_waits_as_long_as_any_other() {
+    let crowd = Arc::new(Crowd::with_clock(1, PausedClock));
+    let store = Arc::new(Mutex::new(Duration::ZERO));
+    let history = History::new(PausedClock);
+    let handles: Vec<_> = (0..300)
+        .map(|n| {
+            let lock = Crowded {
+                // Who is shown nothing reads, while the work of a lost term has not ended.
+                lock: MemoryLock::builder().without_watch().build(),
+                crowd: Arc::clone(&crowd),
+                store: Arc::clone(&store),
+            };
+            let lock = RecordingLock::new(lock, &n.to_string(), history.clone());
+            candidate(lock, "a").build().unwrap().spawn().unwrap()
+        })
+        .collect();
+    sleep(s(5)).await;
+    let mut at_work = Vec::new();
+    for handle in &handles {
+        at_work.push(within(s(1), "the lead", handle.leadership()).await.unwrap());
+    }
+    // From now on the store answers nothing, and nobody ends his work.
+    let _hangs = Arc::clone(&store).lock_owned().await;
+    sleep(s(20)).await;
+    assert!(at_work.iter().all(|leadership| !leadership.is_valid()));
+    let lost = PausedClock.mono();
+    sleep(s(20)).await;
+    let refused: Vec<_> = history
+        .entries()
+        .into_iter()
+        .filter(|entry| entry.start > lost && entry.operation == Operation::Get)
+        .filter_map(|entry| match entry.result? {
+            CallResult::Failed { message, .. } if message.contains("nothing was asked") => {
+                Some(entry.end?.since(entry.start))
+            }
+            _ => None,
+        })
+        .collect();
+    assert!(
+        !refused.is_empty(),
+        "three hundred elections have found room for all their reads"
+    );
+    for waited in refused {
+        assert_eq!(waited, s(3), "three fifths of five seconds");
     }
 }

@@ -110,6 +110,8 @@ impl Attempts {
             let oldest = self.0.iter().position(|pending| pending.creates)?;
             self.0.remove(oldest);
         }
+        // There is one at most as long as all goes well.
+        self.0.reserve_exact(1);
         self.0.push(Pending {
             purpose,
             creates,

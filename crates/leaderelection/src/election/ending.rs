@@ -133,12 +133,12 @@ impl Election {
         }
         self.release_tried = true;
         let until = now.mono.after(self.config.timing.attempt_timeout());
-        self.release = Some(Release {
+        self.release = Some(Box::new(Release {
             until,
             sent_on: None,
             back_off,
             doubted,
-        });
+        }));
     }
 
     /// Whether a record of this process stands, or may yet land, that others would have to wait for.

@@ -164,6 +164,9 @@ impl ElectionConfig {
     }
 }
 
+/// Places for outputs that are kept while there are none: every candidate has them. Hardly any step has more than one.
+const USUAL_OUTPUTS: usize = 1;
+
 /// One candidate of one election.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Election {
@@ -173,7 +176,8 @@ pub struct Election {
     held: Option<Held>,
     work: Work,
     ending: Ending,
-    release: Option<Release>,
+    /// In a box, as there hardly ever is one.
+    release: Option<Box<Release>>,
     /// A release was begun since the last term: at the end it is not tried again.
     release_tried: bool,
     /// What was acquired under this name, as far as this life knows.
@@ -211,7 +215,7 @@ impl Election {
             cas_busy_until: MonoTime::PAST,
             round_trip: Duration::ZERO,
             reading: Reading::new(),
-            out: VecDeque::new(),
+            out: VecDeque::with_capacity(USUAL_OUTPUTS),
         }
     }
 
@@ -255,9 +259,13 @@ impl Election {
 
     /// The next thing to do, and [`Output::WaitUntil`] when there is nothing more for now.
     pub fn poll(&mut self) -> Output {
-        self.out
-            .pop_front()
-            .unwrap_or_else(|| Output::WaitUntil(self.deadline()))
+        if let Some(output) = self.out.pop_front() {
+            return output;
+        }
+        if self.out.capacity() > USUAL_OUTPUTS {
+            self.out.shrink_to(USUAL_OUTPUTS);
+        }
+        Output::WaitUntil(self.deadline())
     }
 
     fn deadline(&self) -> MonoTime {

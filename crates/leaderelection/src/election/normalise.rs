@@ -170,13 +170,13 @@ impl Election {
                 *until = MonoTime::ZERO;
             }
         }
-        if let Some(Release {
-            until,
-            sent_on,
-            doubted,
-            ..
-        }) = &mut self.release
-        {
+        if let Some(release) = &mut self.release {
+            let Release {
+                until,
+                sent_on,
+                doubted,
+                ..
+            } = &mut **release;
             by.time(until);
             doubted.iter_mut().for_each(|version| by.version(version));
             sent_on.iter_mut().for_each(|expected| by.expected(expected));

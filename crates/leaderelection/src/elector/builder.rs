@@ -44,7 +44,7 @@ impl LeaderElectorBuilder {
             exclusive_identity: false,
             missing_record: MissingRecord::default(),
             seed: None,
-            clock: Arc::new(SystemClock),
+            clock: SystemClock::shared(),
             on_stopped: None,
             on_new_leader: None,
             name: None,

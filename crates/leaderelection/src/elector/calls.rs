@@ -1,12 +1,13 @@
 //! The calls to a lock that are under way. A lock may panic, answer late, or never.
 
+use std::any::Any;
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use futures_core::future::BoxFuture;
-use futures_util::stream::FuturesUnordered;
-use futures_util::{FutureExt, StreamExt};
+use futures_util::FutureExt;
 
 use super::shared::Shared;
 use super::term::Term;
@@ -26,7 +27,8 @@ pub(super) struct Calls {
     lock: Arc<dyn ResourceLock>,
     config: Arc<ElectionConfig>,
     shared: Arc<Shared>,
-    under_way: FuturesUnordered<BoxFuture<'static, Answer>>,
+    /// In the order in which they were made. There is hardly ever more than one.
+    under_way: Vec<BoxFuture<'static, Answer>>,
 }
 
 impl Calls {
@@ -35,21 +37,35 @@ impl Calls {
             lock,
             config,
             shared,
-            under_way: FuturesUnordered::new(),
+            under_way: Vec::new(),
         }
     }
 
-    /// Whether there is nothing to wait for.
-    pub(super) fn is_empty(&self) -> bool {
-        self.under_way.is_empty()
+    pub(super) fn config(&self) -> &ElectionConfig {
+        &self.config
     }
 
-    /// The answer that comes next; `None` where none is under way.
-    pub(super) async fn next(&mut self) -> Option<Answer> {
-        self.under_way.next().await
+    /// The answer that comes next. All calls are looked at each time: so few need no waker of their own each, which would take more
+    /// memory than they do.
+    pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Answer> {
+        let mut calls = self.under_way.iter_mut().enumerate();
+        let answered = calls.find_map(|(place, call)| match call.poll_unpin(cx) {
+            Poll::Ready(answer) => Some((place, answer)),
+            Poll::Pending => None,
+        });
+        let Some((place, answer)) = answered else {
+            return Poll::Pending;
+        };
+        drop(self.under_way.remove(place));
+        Poll::Ready(answer)
     }
 
-    pub(super) fn get(&self, read: Read, term: Option<&Term>) {
+    fn wait_for(&mut self, call: impl Future<Output = Answer> + Send + 'static) {
+        self.under_way.reserve_exact(1);
+        self.under_way.push(Box::pin(call));
+    }
+
+    pub(super) fn get(&mut self, read: Read, term: Option<&Term>) {
         // A term that is over keeps nothing.
         let urgency = term
             .filter(|term| term.left(read.sent).is_some())
@@ -59,19 +75,19 @@ impl Calls {
         let caller = self.caller(urgency);
         let (lock, clock) = (Arc::clone(&self.lock), Arc::clone(self.shared.clock()));
         let until = read.sent.after(caller.may_take);
-        self.under_way.push(Box::pin(async move {
+        self.wait_for(async move {
             let result = tokio::select! {
                 biased;
                 result = caught(called_by(caller, lock.get())) => result,
                 () = clock.sleep_until(until) => Err(unanswered(&*lock)),
             };
             Answer::Get(read, result)
-        }));
+        });
     }
 
     /// The swap is waited for until its success could bring nothing any more. That it has not been answered is told when the next
     /// one is due.
-    pub(super) fn swap(&self, attempt: Attempt, term: Option<Arc<Term>>) {
+    pub(super) fn swap(&mut self, attempt: Attempt, term: Option<Arc<Term>>) {
         let (lock, clock, shared) = (
             Arc::clone(&self.lock),
             Arc::clone(self.shared.clock()),
@@ -85,7 +101,7 @@ impl Calls {
             _ => Urgency::Holds(until.before(self.config.timing.retry_period())),
         });
         let patience = attempt.sent.after(caller.may_take);
-        self.under_way.push(Box::pin(async move {
+        self.wait_for(async move {
             let record = Arc::clone(&attempt.record);
             let swap = lock.compare_and_swap(attempt.expected, &record);
             let mut call = pin!(caught(called_by(caller, swap)));
@@ -106,7 +122,7 @@ impl Calls {
                 }
             };
             Answer::Cas(attempt, result)
-        }));
+        });
     }
 
     fn caller(&self, urgency: Urgency) -> Caller {
@@ -134,16 +150,18 @@ impl Calls {
 }
 
 /// A lock that panics is a lock that failed, and nobody knows how far it came.
-pub(super) async fn caught<T>(call: impl Future<Output = Result<T, LockError>>) -> Result<T, LockError> {
+async fn caught<T>(call: impl Future<Output = Result<T, LockError>>) -> Result<T, LockError> {
     AssertUnwindSafe(call)
         .catch_unwind()
         .await
-        .unwrap_or_else(|panic| {
-            Err(LockError::new(
-                LockErrorKind::Ambiguous,
-                format!("the lock panicked: {}", super::message_of(&*panic)),
-            ))
-        })
+        .unwrap_or_else(|panic| Err(panicked(&*panic)))
+}
+
+pub(super) fn panicked(panic: &(dyn Any + Send)) -> LockError {
+    LockError::new(
+        LockErrorKind::Ambiguous,
+        format!("the lock panicked: {}", super::message_of(panic)),
+    )
 }
 
 fn unanswered(lock: &dyn ResourceLock) -> LockError {

@@ -16,7 +16,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_channel::mpsc;
-use futures_util::StreamExt;
 
 use super::calls::{Answer, Calls};
 use super::event::{Event, Operation, TermEnd};
@@ -25,7 +24,8 @@ use super::panics::{AfterWork, AgainAfterPanic, Panics};
 use super::shared::Shared;
 use super::story::Failure;
 use super::term::{Term, TermTimes};
-use super::watching::{Watch, WatchEvent, next_of};
+use super::waking::{Waking, Woken};
+use super::watching::{Watch, WatchEvent};
 use crate::election::{
     Attempt, Election, ElectionConfig, Input, LossReason, Output, Purpose, TermChange, at_risk_after,
 };
@@ -42,7 +42,6 @@ pub(super) enum Command {
 }
 
 pub(super) struct Driver {
-    config: Arc<ElectionConfig>,
     election: Election,
     shared: Arc<Shared>,
     commands: mpsc::UnboundedReceiver<Command>,
@@ -79,9 +78,8 @@ impl Driver {
         again: Option<AgainAfterPanic>,
     ) -> Self {
         Self {
-            calls: Calls::new(lock, Arc::clone(&config), Arc::clone(&shared)),
             election: Election::new(Arc::clone(&config)),
-            config,
+            calls: Calls::new(lock, config, Arc::clone(&shared)),
             takeable_at: shared.clock().mono(),
             shared,
             commands,
@@ -93,8 +91,8 @@ impl Driver {
         }
     }
 
-    /// Runs until the election has ended. A future keeps what it is given twice, and of a pointer that is little.
-    pub(super) async fn run(mut self: Box<Self>) {
+    /// Runs until the election has ended.
+    pub(super) async fn run(&mut self) {
         let mut input = Input::Wake;
         loop {
             let Some(deadline) = self.handle(input) else {
@@ -108,7 +106,8 @@ impl Driver {
                     .transitions(self.election.leader_transitions());
                 self.shared.refresh_metrics();
             }
-            input = self.next(deadline).await;
+            let woken = self.woken(deadline).await;
+            input = self.input(woken);
         }
     }
 
@@ -124,20 +123,26 @@ impl Driver {
         }
     }
 
-    /// Waits for whatever comes first. The time is read after that, so an answer never looks earlier than it came.
-    async fn next(&mut self, deadline: MonoTime) -> Input {
-        let clock = Arc::clone(self.shared.clock());
-        tokio::select! {
-            // The user first: a stop must not wait behind a watch that never rests.
-            biased;
-            command = self.commands.next() => match command {
-                Some(Command::StepDown) => Input::StepDown,
-                Some(Command::WorkEnded) => self.work_ended(),
-                Some(Command::Stop) | None => Input::Stop,
-            },
-            Some(answer) = self.calls.next(), if !self.calls.is_empty() => self.answered(answer),
-            () = clock.sleep_until(deadline) => Input::Wake,
-            event = next_of(&mut self.watch) => self.watched(event),
+    /// Waits for whatever comes first.
+    fn woken(&mut self, deadline: MonoTime) -> impl Future<Output = Woken> + Send {
+        let waking = Waking {
+            due: self.shared.clock().sleep_until(deadline),
+            commands: &mut self.commands,
+            calls: &mut self.calls,
+            watch: &mut self.watch,
+        };
+        waking.first()
+    }
+
+    /// The time is read after waking, so an answer never looks earlier than it came.
+    fn input(&mut self, woken: Woken) -> Input {
+        match woken {
+            Woken::Told(Some(Command::StepDown)) => Input::StepDown,
+            Woken::Told(Some(Command::WorkEnded)) => self.work_ended(),
+            Woken::Told(Some(Command::Stop) | None) => Input::Stop,
+            Woken::Answered(answer) => self.answered(answer),
+            Woken::Due => Input::Wake,
+            Woken::Watched(event) => self.watched(event),
         }
     }
 
@@ -348,7 +353,8 @@ impl Driver {
 
     fn term_changed(&mut self, change: TermChange) {
         let now = self.shared.clock().mono();
-        let timing = &self.config.timing;
+        let config = self.calls.config();
+        let timing = &config.timing;
         match (change, self.term.as_ref().map(|(term, _)| term)) {
             (
                 TermChange::Start {
@@ -360,9 +366,9 @@ impl Driver {
             ) => {
                 let times = TermTimes {
                     renew_deadline: timing.renew_deadline(),
-                    at_risk_after: at_risk_after(&self.config),
+                    at_risk_after: at_risk_after(config),
                     grace: timing.stop_grace(),
-                    timer_lead: self.config.timer_lead,
+                    timer_lead: config.timer_lead,
                 };
                 let clock = Arc::clone(self.shared.clock());
                 let term = Arc::new(Term::new(clock, token, transitions, valid_until, times));

@@ -114,9 +114,9 @@ impl ElectionHandle {
             }
             changed.await;
         };
-        if let Some(called) = &self.called {
-            // Nothing is ever sent: this waits for the sender's end.
-            while called.clone().changed().await.is_ok() {}
+        if let Some(mut called) = self.called.clone() {
+            // Nothing is ever sent: this waits for the sender's end. In a box, as few have callbacks, and `run` is in every candidate.
+            Box::pin(async move { while called.changed().await.is_ok() {} }).await;
         }
         match end {
             End::Stopped => Ok(()),

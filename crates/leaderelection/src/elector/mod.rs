@@ -17,6 +17,7 @@ mod telemetry;
 mod term;
 mod tuning;
 mod validity;
+mod waking;
 mod watched;
 mod watching;
 
@@ -184,7 +185,8 @@ impl LeaderElector {
                 leadership = handle.new_leadership() => leadership?,
             };
             let term = Arc::clone(leadership.term());
-            let end = {
+            // In a box, so that who follows has no room for the work of a term.
+            let end = Box::pin(async {
                 // Dropped at the end of this block: the work first, then this function's own clone of the leadership.
                 let _own = leadership.clone();
                 let mut work = pin!(AssertUnwindSafe(async { work(leadership).await }).catch_unwind());
@@ -204,7 +206,8 @@ impl LeaderElector {
                         }
                     }
                 }
-            };
+            })
+            .await;
             match end {
                 Some(Ok(value)) if !stopped => {
                     handle.stop();
@@ -285,14 +288,15 @@ impl LeaderElector {
             callbacks,
         ));
         setup.place.put(&shared);
-        let driver = Driver::new(
+        let mut driver = Driver::new(
             setup.lock,
             config,
             Arc::clone(&shared),
             receiver,
             setup.again_after_panic,
         );
-        runtime.spawn(Box::new(driver).run());
+        // Borrowed by its own future, which would otherwise keep it twice.
+        runtime.spawn(async move { driver.run().await });
         Ok(ElectionHandle::new(shared, called))
     }
 }

@@ -14,26 +14,32 @@ pub(super) struct AgainAfterPanic {
 /// How many panics there were in a row.
 #[derive(Debug)]
 pub(super) struct Panics {
-    again: Option<AgainAfterPanic>,
+    again: Option<Box<AgainAfterPanic>>,
     in_a_row: u32,
 }
 
 impl Panics {
     pub(super) fn new(again: Option<AgainAfterPanic>) -> Self {
-        Self { again, in_a_row: 0 }
+        Self {
+            again: again.map(Box::new),
+            in_a_row: 0,
+        }
     }
 
     /// The work of a term that began then has ended now, by a panic or not. After a panic, how long this candidate stays away; or
     /// that the election is over.
     pub(super) fn work_ended(&mut self, began: MonoTime, now: MonoTime, panicked: bool) -> AfterWork {
-        let long = self.again.is_some_and(|again| now.since(began) > again.most);
+        let long = self
+            .again
+            .as_ref()
+            .is_some_and(|again| now.since(began) > again.most);
         if !panicked || long {
             self.in_a_row = 0;
         }
         if !panicked {
             return AfterWork::GoOn;
         }
-        let Some(AgainAfterPanic { first, most }) = self.again else {
+        let Some(AgainAfterPanic { first, most }) = self.again.as_deref().copied() else {
             return AfterWork::End;
         };
         let doubled = first.saturating_mul(2u32.saturating_pow(self.in_a_row));

@@ -20,9 +20,10 @@ const NOTICED: usize = 16;
 /// What was told, so that it is not told again.
 #[derive(Default)]
 pub(super) struct Story {
-    get: Failing,
-    swap: Failing,
-    watch: Failing,
+    /// Each is there when a call of its kind has failed.
+    get: Option<Box<Failing>>,
+    swap: Option<Box<Failing>>,
+    watch: Option<Box<Failing>>,
     /// When it was told that the lease is at risk, and how much was left.
     risk: Option<(MonoTime, Duration)>,
     holder: Option<Option<String>>,
@@ -113,7 +114,9 @@ impl Story {
             Event::Started { token, .. } => {
                 // Another term, another lease.
                 self.risk = None;
-                self.swap.errors.clear();
+                if let Some(swaps) = &mut self.swap {
+                    swaps.errors.clear();
+                }
                 tracing::info!(lock, %token, "started leading");
             }
             Event::Noticed(event) => self.noticed(lock, event),
@@ -175,7 +178,7 @@ impl Story {
         let (took, remaining) = (told(failure.took), told(failure.remaining));
         let (operation, error) = (display(failure.operation), display(failure.error));
         let purpose = failure.purpose.map(debug);
-        let failing = self.of(failure.operation);
+        let failing = self.of(failure.operation).get_or_insert_default();
         let (since, times) = failing.since.unwrap_or((now, 0));
         let times = times.saturating_add(u64::from(!failure.pending));
         let failing_for = short(now.since(since));
@@ -223,8 +226,13 @@ impl Story {
     }
 
     pub(super) fn answered(&mut self, lock: &str, now: MonoTime, operation: Operation) {
-        let failing = self.of(operation);
+        let kind = self.of(operation);
+        let Some(failing) = kind else { return };
         let Some((since, times)) = failing.since.take() else {
+            // What was told so long ago is news again, so nothing of it is kept.
+            if failing.errors.iter().all(|told| now.since(told.at) >= QUIET) {
+                *kind = None;
+            }
             return;
         };
         if std::mem::take(&mut failing.told) {
@@ -233,7 +241,7 @@ impl Story {
         }
     }
 
-    fn of(&mut self, operation: Operation) -> &mut Failing {
+    fn of(&mut self, operation: Operation) -> &mut Option<Box<Failing>> {
         match operation {
             Operation::Get => &mut self.get,
             Operation::CompareAndSwap => &mut self.swap,

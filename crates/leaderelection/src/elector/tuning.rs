@@ -78,7 +78,8 @@ pub(super) struct Tuning {
     renewed_at: Option<MonoTime>,
     /// The lease of that success was at risk.
     at_risk: bool,
-    holder: Option<String>,
+    /// Whether somebody held when the holder changed last.
+    held: bool,
     told: TimingVerdict,
 }
 
@@ -127,7 +128,7 @@ impl Tuning {
             before: None,
             renewed_at: None,
             at_risk: false,
-            holder: None,
+            held: false,
             told: TimingVerdict::Unknown,
         }
     }
@@ -174,8 +175,7 @@ impl Tuning {
 
     /// Another holder is seen. A release lies between two holders, or a lease that ran out.
     pub(super) fn holder_changed(&mut self, now: MonoTime, holder: Option<&str>) {
-        let taken = self.holder.is_some() && holder.is_some();
-        self.holder = holder.map(str::to_owned);
+        let taken = std::mem::replace(&mut self.held, holder.is_some()) && holder.is_some();
         if taken {
             let span = self.span(now);
             span.takeovers = span.takeovers.saturating_add(1);

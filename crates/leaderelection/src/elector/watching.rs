@@ -1,11 +1,12 @@
 //! The driver's watch: closed, being opened, or open.
 
-use std::future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::task::{Context, Poll};
 
 use futures_core::future::BoxFuture;
-use futures_util::StreamExt;
+use futures_util::{FutureExt, StreamExt};
 
-use super::calls::caught;
+use super::calls::panicked;
 use crate::lock::{LockError, Observation, ObservationStream};
 use crate::moment::MonoTime;
 
@@ -27,14 +28,21 @@ pub(super) enum WatchEvent {
     Ended,
 }
 
-pub(super) async fn next_of(watch: &mut Watch) -> WatchEvent {
-    match watch {
-        Watch::Closed => future::pending().await,
-        Watch::Opening(since, opening) => WatchEvent::Opened(*since, opening.await),
-        Watch::Open(stream) => match caught(async { Ok(stream.next().await) }).await {
-            Ok(Some(Ok(observation))) => WatchEvent::Shown(observation),
-            Ok(Some(Err(error))) | Err(error) => WatchEvent::Failed(error),
-            Ok(None) => WatchEvent::Ended,
-        },
+impl Watch {
+    pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<WatchEvent> {
+        match self {
+            Self::Closed => Poll::Pending,
+            Self::Opening(since, opening) => opening
+                .poll_unpin(cx)
+                .map(|opened| WatchEvent::Opened(*since, opened)),
+            Self::Open(stream) => match catch_unwind(AssertUnwindSafe(|| stream.poll_next_unpin(cx))) {
+                Ok(shown) => shown.map(|shown| match shown {
+                    Some(Ok(observation)) => WatchEvent::Shown(observation),
+                    Some(Err(error)) => WatchEvent::Failed(error),
+                    None => WatchEvent::Ended,
+                }),
+                Err(panic) => Poll::Ready(WatchEvent::Failed(panicked(&*panic))),
+            },
+        }
     }
 }

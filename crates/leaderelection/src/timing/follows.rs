@@ -48,7 +48,7 @@ impl LeaseTiming {
     /// The largest ratio between the rates of two candidates' clocks at which two leaders never overlap:
     /// `L / (R + σ)`. It is exact: at any larger ratio a schedule with two leaders exists (the theorem of SAFETY).
     pub fn tolerated_clock_rate_ratio(&self) -> f64 {
-        self.tolerated_clock_rate_ratio_beside(self.lease_duration)
+        self.tolerated_clock_rate_ratio_beside(self.0.lease_duration)
     }
 
     /// The same bound beside candidates who wait for their own lease, whatever this record declares, as Go's to 0.26 and
@@ -67,7 +67,7 @@ impl LeaseTiming {
     /// # Ok::<(), leaderelection::TimingError>(())
     /// ```
     pub fn tolerated_clock_rate_ratio_beside(&self, their_lease_duration: Duration) -> f64 {
-        their_lease_duration.as_secs_f64() / (self.renew_deadline + self.stop_grace).as_secs_f64()
+        their_lease_duration.as_secs_f64() / (self.0.renew_deadline + self.0.stop_grace).as_secs_f64()
     }
 
     /// The longest that a crashed leader of the same timing is outlived, on a healthy network, from its last renewal's
@@ -94,23 +94,23 @@ impl LeaseTiming {
     /// the margin, less the half of P that has passed since the last renewal when a leader dies at any moment.
     pub fn typical_failover(&self) -> Duration {
         self.worst_failover_with_watch()
-            .saturating_sub(self.retry_period / 2)
+            .saturating_sub(self.0.retry_period / 2)
     }
 
     /// From a release until a successor's write is sent, where there is no watch: the next poll, after P, spread over
     /// 1.2 P so that not all followers ask at one instant. With a watch it takes its event alone.
     pub fn worst_handover_without_watch(&self) -> Duration {
-        self.retry_period.saturating_add(self.retry_period / 5)
+        self.0.retry_period.saturating_add(self.0.retry_period / 5)
     }
 
     /// How many swaps a leader sends in a minute, and nothing else. A follower with a watch sends nothing: it is told of each.
     pub fn renewals_per_minute(&self) -> f64 {
-        60.0 / self.retry_period.as_secs_f64()
+        60.0 / self.0.retry_period.as_secs_f64()
     }
 
     /// How many reads a follower sends in a minute where there is no watch, on average: one after `P .. 1.2 P` (SAFETY 20).
     pub fn reads_per_minute_without_watch(&self) -> f64 {
-        60.0 / (self.retry_period.as_secs_f64() * 1.1)
+        60.0 / (self.0.retry_period.as_secs_f64() * 1.1)
     }
 
     /// The longest outage of the store that a leader survives for certain, whenever it begins and however calls fail while
@@ -134,13 +134,15 @@ impl LeaseTiming {
     /// # Ok::<(), leaderelection::TimingError>(())
     /// ```
     pub fn longest_outage_survived(&self) -> Duration {
-        let next_call = self.retry_period.max(self.attempt_timeout());
+        let next_call = self.0.retry_period.max(self.attempt_timeout());
         let spare = self
+            .0
             .renew_deadline
-            .saturating_sub(self.retry_period)
+            .saturating_sub(self.0.retry_period)
             .saturating_sub(next_call);
         let calls = spare.as_nanos().div_ceil(next_call.as_nanos().max(1));
         let earliest = self
+            .0
             .retry_period
             .saturating_mul(u32::try_from(calls).unwrap_or(u32::MAX));
         spare.max(earliest)
@@ -151,7 +153,7 @@ impl LeaseTiming {
     /// that others wait out.
     pub fn longest_stop(&self) -> Duration {
         self.drain_timeout()
-            .saturating_add(self.stop_grace)
+            .saturating_add(self.0.stop_grace)
             .saturating_add(self.attempt_timeout())
     }
 
@@ -167,7 +169,9 @@ impl LeaseTiming {
     /// assert_eq!(needed, Duration::from_secs(2)); // 2 s + 10 s + 5 s - 15 s
     /// ```
     pub fn rival_margin_beside(&self, leader: &GoLeader) -> Duration {
-        let waited = self.worst_failover_with_watch().saturating_sub(self.rival_margin);
+        let waited = self
+            .worst_failover_with_watch()
+            .saturating_sub(self.0.rival_margin);
         // Its record has whole seconds, and what is below is cut off.
         let waited = waited.max(Duration::from_secs(leader.lease_duration.as_secs()));
         leader.leads_on().saturating_sub(waited)
@@ -176,7 +180,7 @@ impl LeaseTiming {
     /// L as a record can say it: whole seconds, rounded up, so that no lease is written shorter than it is held
     /// (SAFETY 7).
     pub fn written_seconds(&self) -> i64 {
-        let whole = self.lease_duration.as_secs() + u64::from(self.lease_duration.subsec_nanos() > 0);
+        let whole = self.0.lease_duration.as_secs() + u64::from(self.0.lease_duration.subsec_nanos() > 0);
         i64::try_from(whole).unwrap_or(i64::MAX)
     }
 
@@ -184,9 +188,10 @@ impl LeaseTiming {
     /// margin (SAFETY 7).
     pub(crate) fn waited_out(&self, declared_seconds: i64) -> Duration {
         let declared = Duration::from_secs(u64::try_from(declared_seconds).unwrap_or(0));
-        self.lease_duration
+        self.0
+            .lease_duration
             .max(declared)
-            .saturating_add(self.rival_margin)
+            .saturating_add(self.0.rival_margin)
     }
 
     /// After how long without anything new a read verifies the watch: `S` of SAFETY 20. Whoever waits for years, as behind a
@@ -198,6 +203,6 @@ impl LeaseTiming {
             true => self.waited_out(0).max(SOON),
             false => waited_out,
         };
-        (waited_out / 3).max((self.retry_period * 3).min(waited_out / 3 * 2))
+        (waited_out / 3).max((self.0.retry_period * 3).min(waited_out / 3 * 2))
     }
 }

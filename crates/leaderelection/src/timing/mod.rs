@@ -3,6 +3,8 @@
 mod error;
 mod follows;
 
+use std::fmt;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 pub use self::error::TimingError;
@@ -35,8 +37,13 @@ pub use self::follows::GoLeader;
 /// let error = LeaseTiming::new(Duration::from_secs(15), Duration::from_secs(10), Duration::from_secs(9)).unwrap_err();
 /// assert_eq!(error.to_string(), "renew_deadline 10s must be greater than retry_period 9s x 1.2 = 10.8s");
 /// ```
+///
+/// A clone shares what it says, so a thousand elections that are set up alike have it once.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct LeaseTiming(Arc<Durations>);
+
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct LeaseTiming {
+struct Durations {
     lease_duration: Duration,
     renew_deadline: Duration,
     retry_period: Duration,
@@ -53,16 +60,25 @@ const LONGEST: Duration = Duration::from_secs(i32::MAX as u64);
 impl Default for LeaseTiming {
     /// 15 s / 10 s / 2 s, as Kubernetes' own components.
     fn default() -> Self {
-        Self {
-            lease_duration: Duration::from_secs(15),
-            renew_deadline: Duration::from_secs(10),
-            retry_period: Duration::from_secs(2),
-            stop_grace: Duration::ZERO,
-            drain_timeout: None,
-            attempt_timeout: None,
-            rival_margin: Duration::ZERO,
-            expected_candidates: 8,
-        }
+        static DEFAULT: LazyLock<LeaseTiming> = LazyLock::new(|| {
+            LeaseTiming(Arc::new(Durations {
+                lease_duration: Duration::from_secs(15),
+                renew_deadline: Duration::from_secs(10),
+                retry_period: Duration::from_secs(2),
+                stop_grace: Duration::ZERO,
+                drain_timeout: None,
+                attempt_timeout: None,
+                rival_margin: Duration::ZERO,
+                expected_candidates: 8,
+            }))
+        });
+        DEFAULT.clone()
+    }
+}
+
+impl fmt::Debug for LeaseTiming {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
     }
 }
 
@@ -76,13 +92,7 @@ impl LeaseTiming {
         renew_deadline: Duration,
         retry_period: Duration,
     ) -> Result<Self, TimingError> {
-        Self {
-            lease_duration,
-            renew_deadline,
-            retry_period,
-            ..Self::default()
-        }
-        .validated()
+        Self::of(lease_duration, renew_deadline, retry_period).validated()
     }
 
     /// Durations that nobody checked, so that the project's own checks can show what an unsafe lease leads to: Go's three
@@ -95,14 +105,10 @@ impl LeaseTiming {
         retry_period: Duration,
         stop_grace: Duration,
     ) -> Self {
-        Self {
-            lease_duration,
-            renew_deadline,
-            retry_period,
-            stop_grace,
-            attempt_timeout: Some(retry_period),
-            ..Self::default()
-        }
+        Self::of(lease_duration, renew_deadline, retry_period).but(|durations| {
+            durations.stop_grace = stop_grace;
+            durations.attempt_timeout = Some(retry_period);
+        })
     }
 
     /// Sets σ: how long after its deadline the work may still be stopping.
@@ -110,7 +116,8 @@ impl LeaseTiming {
     /// # Errors
     /// When `L ≥ R + σ` does not hold.
     pub fn with_stop_grace(self, stop_grace: Duration) -> Result<Self, TimingError> {
-        Self { stop_grace, ..self }.validated()
+        self.but(|durations| durations.stop_grace = stop_grace)
+            .validated()
     }
 
     /// Sets how long work may finish after a stop was asked for, still renewed (SAFETY 13). Zero: not at all.
@@ -118,11 +125,8 @@ impl LeaseTiming {
     /// # Errors
     /// When it is too long for any clock.
     pub fn with_drain_timeout(self, drain_timeout: Duration) -> Result<Self, TimingError> {
-        Self {
-            drain_timeout: Some(drain_timeout),
-            ..self
-        }
-        .validated()
+        self.but(|durations| durations.drain_timeout = Some(drain_timeout))
+            .validated()
     }
 
     /// Sets how long a call to the lock may take before the next one is sent. The late answer still counts.
@@ -130,11 +134,8 @@ impl LeaseTiming {
     /// # Errors
     /// When it is zero or longer than R.
     pub fn with_attempt_timeout(self, attempt_timeout: Duration) -> Result<Self, TimingError> {
-        Self {
-            attempt_timeout: Some(attempt_timeout),
-            ..self
-        }
-        .validated()
+        self.but(|durations| durations.attempt_timeout = Some(attempt_timeout))
+            .validated()
     }
 
     /// Sets what is added to the wait for a rival. Leaders in Go lead until `P + R + D` after their last success, RetryPeriod,
@@ -145,17 +146,15 @@ impl LeaseTiming {
     /// # Errors
     /// When it is too long for any clock.
     pub fn with_rival_margin(self, rival_margin: Duration) -> Result<Self, TimingError> {
-        Self { rival_margin, ..self }.validated()
+        self.but(|durations| durations.rival_margin = rival_margin)
+            .validated()
     }
 
     /// Sets about how many candidates share the lock. Above 8, take-overs are staggered so that not all write at one
     /// instant (SAFETY 21). 0 counts as 1.
     #[must_use]
     pub fn with_expected_candidates(self, expected_candidates: u32) -> Self {
-        Self {
-            expected_candidates,
-            ..self
-        }
+        self.but(|durations| durations.expected_candidates = expected_candidates)
     }
 
     /// With another L and R; the rest stays as it was set, but for calls that a shorter R has no time to send twice.
@@ -164,18 +163,29 @@ impl LeaseTiming {
         lease_duration: Duration,
         renew_deadline: Duration,
     ) -> Result<Self, TimingError> {
-        Self {
-            lease_duration,
-            renew_deadline,
-            attempt_timeout: self
-                .attempt_timeout
-                .map(|most| match renew_deadline < self.renew_deadline {
-                    true => most.min(renew_deadline / 2),
-                    false => most,
-                }),
-            ..self.clone()
-        }
-        .validated()
+        self.clone()
+            .but(|durations| {
+                if renew_deadline < durations.renew_deadline {
+                    let most = &mut durations.attempt_timeout;
+                    *most = most.map(|most| most.min(renew_deadline / 2));
+                }
+                durations.lease_duration = lease_duration;
+                durations.renew_deadline = renew_deadline;
+            })
+            .validated()
+    }
+
+    fn of(lease_duration: Duration, renew_deadline: Duration, retry_period: Duration) -> Self {
+        Self::default().but(|durations| {
+            durations.lease_duration = lease_duration;
+            durations.renew_deadline = renew_deadline;
+            durations.retry_period = retry_period;
+        })
+    }
+
+    fn but(mut self, change: impl FnOnce(&mut Durations)) -> Self {
+        change(Arc::make_mut(&mut self.0));
+        self
     }
 
     fn validated(self) -> Result<Self, TimingError> {
@@ -191,25 +201,19 @@ impl LeaseTiming {
         renew_deadline: Duration,
         retry_period: Duration,
     ) -> Vec<TimingError> {
-        Self {
-            lease_duration,
-            renew_deadline,
-            retry_period,
-            ..Self::default()
-        }
-        .problems()
+        Self::of(lease_duration, renew_deadline, retry_period).problems()
     }
 
     /// All that is wrong. What has a rule of its own against it is compared with nothing else.
     fn problems(&self) -> Vec<TimingError> {
-        let Self {
+        let Durations {
             lease_duration,
             renew_deadline,
             retry_period,
             stop_grace,
             rival_margin,
             ..
-        } = *self;
+        } = *self.0;
         let attempt_timeout = self.attempt_timeout();
         let least_deadline = retry_period.saturating_mul(6) / 5;
         let least_lease = renew_deadline.saturating_add(stop_grace);
@@ -218,9 +222,9 @@ impl LeaseTiming {
             ("lease_duration", Some(lease_duration), true),
             ("renew_deadline", Some(renew_deadline), true),
             ("retry_period", Some(retry_period), true),
-            ("attempt_timeout", self.attempt_timeout, true),
+            ("attempt_timeout", self.0.attempt_timeout, true),
             ("stop_grace", Some(stop_grace), false),
-            ("drain_timeout", self.drain_timeout, false),
+            ("drain_timeout", self.0.drain_timeout, false),
             ("rival_margin", Some(rival_margin), false),
         ];
         let mut problems = Vec::new();
@@ -271,42 +275,42 @@ impl LeaseTiming {
 
     /// L: how long a candidate sees a record stand still before it takes over.
     pub fn lease_duration(&self) -> Duration {
-        self.lease_duration
+        self.0.lease_duration
     }
 
     /// R: how long a leader leads after the send of its last successful write (SAFETY 1).
     pub fn renew_deadline(&self) -> Duration {
-        self.renew_deadline
+        self.0.renew_deadline
     }
 
     /// P: from the send of one renewal to the send of the next.
     pub fn retry_period(&self) -> Duration {
-        self.retry_period
+        self.0.retry_period
     }
 
     /// σ: from the deadline until the work has truly stopped.
     pub fn stop_grace(&self) -> Duration {
-        self.stop_grace
+        self.0.stop_grace
     }
 
     /// How long work may finish after a stop was asked for, still renewed. R unless set.
     pub fn drain_timeout(&self) -> Duration {
-        self.drain_timeout.unwrap_or(self.renew_deadline)
+        self.0.drain_timeout.unwrap_or(self.0.renew_deadline)
     }
 
     /// How long a call to the lock may take before the next one is sent. R / 2 unless set.
     pub fn attempt_timeout(&self) -> Duration {
-        self.attempt_timeout.unwrap_or(self.renew_deadline / 2)
+        self.0.attempt_timeout.unwrap_or(self.0.renew_deadline / 2)
     }
 
     /// What is added to the wait for a rival.
     pub fn rival_margin(&self) -> Duration {
-        self.rival_margin
+        self.0.rival_margin
     }
 
     /// About how many candidates share the lock; at least 1.
     pub fn expected_candidates(&self) -> u32 {
-        self.expected_candidates.max(1)
+        self.0.expected_candidates.max(1)
     }
 }
 

@@ -1,5 +1,8 @@
 //! One watch of a store, shared by the locks of many elections.
 
+mod follower;
+mod newest;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
@@ -7,11 +10,13 @@ use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
-use futures_util::{StreamExt, stream};
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 
+use self::follower::Follower;
+use self::newest::{Newest, Reader};
 use crate::identity::Version;
 use crate::lock::{LockError, LockErrorKind, Observation, ObservationStream};
 
@@ -99,6 +104,7 @@ impl<K: Ord + Clone + Send + Sync + 'static> SharedWatch<K> {
             state: Mutex::new(State {
                 phase: Phase::Opening,
                 followed: BTreeMap::new(),
+                followers: 0,
             }),
             ended: Notify::new(),
         });
@@ -135,16 +141,16 @@ impl<K: Ord + Clone + Send + Sync + 'static> WatchedKey<K> {
         let distrusted = self.left.swap(NONE, Ordering::Relaxed);
         let mut follower = self.follower(distrusted, &runtime);
         follower.is_open().await?;
-        Ok(stream::unfold(Some(follower), |follower| async { follower?.next().await }).boxed())
+        Ok(follower.boxed())
     }
 
     fn follower(&self, distrusted: u64, runtime: &tokio::runtime::Handle) -> Follower<K> {
         loop {
             let feed = self.watch.current(distrusted, runtime);
             // It may have ended in between; then there is another.
-            if let Some(receiver) = feed.follow(&self.key) {
+            if let Some(shown) = feed.follow(&self.key) {
                 return Follower {
-                    receiver: Some(receiver),
+                    shown: Some(shown),
                     feed,
                     key: self.key.clone(),
                     left: Arc::clone(&self.left),
@@ -164,7 +170,9 @@ struct Feed<K> {
 
 struct State<K> {
     phase: Phase,
-    followed: BTreeMap<K, watch::Sender<Shown>>,
+    followed: BTreeMap<K, Arc<Newest<Shown>>>,
+    /// How many there have been.
+    followers: u64,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -187,15 +195,17 @@ enum Shown {
 
 impl<K: Ord + Clone> Feed<K> {
     /// `None`: it has ended.
-    fn follow(&self, key: &K) -> Option<watch::Receiver<Shown>> {
+    fn follow(&self, key: &K) -> Option<Reader<Shown>> {
         let mut state = lock(&self.state);
         let shown = match state.phase {
             Phase::Opening => Shown::Opening,
             Phase::Open => Shown::Open,
             Phase::Ended => return None,
         };
+        state.followers += 1;
+        let number = state.followers;
         let newest = state.followed.entry(key.clone());
-        Some(newest.or_insert_with(|| watch::channel(shown).0).subscribe())
+        Some(newest.or_insert_with(|| Newest::new(shown)).reader(number))
     }
 
     fn has_ended(&self) -> bool {
@@ -207,7 +217,7 @@ impl<K: Ord + Clone> Feed<K> {
         if state.phase == Phase::Opening {
             state.phase = Phase::Open;
             for newest in state.followed.values() {
-                newest.send_replace(Shown::Open);
+                newest.replace(Shown::Open);
             }
         }
     }
@@ -215,12 +225,9 @@ impl<K: Ord + Clone> Feed<K> {
     /// The newest is shown: a watch may repeat what it has shown before.
     fn show(&self, key: &K, observation: Observation) {
         if let Some(newest) = lock(&self.state).followed.get(key) {
-            newest.send_if_modified(|shown| {
-                let older = matches!(shown, Shown::State(last) if version(&observation) < version(last));
-                if !older {
-                    *shown = Shown::State(observation);
-                }
-                !older
+            newest.replace_unless(Shown::State(observation), |last, next| match (last, next) {
+                (Shown::State(last), Shown::State(next)) => version(next) < version(last),
+                _ => false,
             });
         }
     }
@@ -234,7 +241,7 @@ impl<K: Ord + Clone> Feed<K> {
         if state
             .followed
             .get(key)
-            .is_some_and(|newest| newest.receiver_count() == 0)
+            .is_some_and(|newest| !newest.has_readers())
         {
             state.followed.remove(key);
         }
@@ -255,7 +262,7 @@ impl<K: Ord + Clone> Feed<K> {
         let followed = std::mem::take(&mut state.followed);
         drop(state);
         for newest in followed.into_values() {
-            newest.send_replace(Shown::Ended(error.clone()));
+            newest.replace(Shown::Ended(error.clone()));
         }
         self.ended.notify_one();
     }
@@ -318,56 +325,6 @@ impl<K: Ord + Clone> Drop for Ending<K> {
         let error = self.error.take();
         self.feed
             .end(error.or_else(|| std::thread::panicking().then(panicked)));
-    }
-}
-
-/// Who follows one key.
-struct Follower<K: Ord + Clone> {
-    /// `Some` until it is dropped.
-    receiver: Option<watch::Receiver<Shown>>,
-    feed: Arc<Feed<K>>,
-    key: K,
-    left: Arc<AtomicU64>,
-}
-
-impl<K: Ord + Clone> Follower<K> {
-    async fn is_open(&mut self) -> Result<(), LockError> {
-        let Some(receiver) = &mut self.receiver else {
-            return Ok(());
-        };
-        // What it shows by then is still to be shown.
-        let opened = receiver.wait_for(|shown| !matches!(shown, Shown::Opening)).await;
-        match opened.as_deref() {
-            Ok(Shown::Ended(Some(error))) => Err(error.clone()),
-            _ => {
-                drop(opened);
-                receiver.mark_changed();
-                Ok(())
-            }
-        }
-    }
-
-    /// The next item, and the follower unless that was the last.
-    async fn next(mut self) -> Option<(Result<Observation, LockError>, Option<Self>)> {
-        let receiver = self.receiver.as_mut()?;
-        loop {
-            receiver.changed().await.ok()?;
-            let shown = receiver.borrow_and_update().clone();
-            match shown {
-                Shown::Opening | Shown::Open => {}
-                Shown::State(observation) => return Some((Ok(observation), Some(self))),
-                Shown::Ended(error) => return error.map(|error| (Err(error), None)),
-            }
-        }
-    }
-}
-
-impl<K: Ord + Clone> Drop for Follower<K> {
-    fn drop(&mut self) {
-        self.receiver = None;
-        if self.feed.leave(&self.key) {
-            self.left.store(self.feed.number, Ordering::Relaxed);
-        }
     }
 }
 
