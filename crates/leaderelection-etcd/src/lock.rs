@@ -26,7 +26,7 @@ use crate::{fence, garbage, url, watch};
 /// Every call is one request, but the opening of a watch, which reads first unless it is
 /// [shared](EtcdConnection::with_shared_watch), and what
 /// [`garbage_collect_after`](Self::garbage_collect_after) asks of its lease beside a swap. Nothing is retried, and there is no
-/// timeout but that of the TCP connection: the elector has its own. The locks of a connection have 128 calls under way at once or so; one
+/// timeout but that of the TCP connection: the elector has its own. The locks of a connection have 32 calls under way at once or so; one
 /// that finds no room among them is not made, and is told as unavailable after three fifths of its time
 /// ([`Crowd`](leaderelection::Crowd)). A call that fails is followed by one to another member, if the [`EtcdConnection`] has several.
 #[derive(Clone)]

@@ -29,7 +29,7 @@ const HANGS: Duration = Duration::from_millis(250);
 const TRIED_AGAIN: Duration = Duration::from_secs(1);
 
 /// So many reads and swaps are under way at once: each takes some 20 KiB while it is.
-pub(crate) const AT_ONCE: usize = 128;
+pub(crate) const AT_ONCE: usize = 32;
 
 pub(crate) struct Members {
     all: Vec<Member>,
