@@ -227,6 +227,44 @@ async fn a_watch_that_was_left_for_another_ends_for_all() {
     assert_eq!(store.asked(), 0);
 }
 
+/// What was shown, and not looked at yet, is no silence.
+#[tokio::test]
+async fn who_has_not_looked_ends_the_watch_for_nobody() {
+    let store = Store::default();
+    let watch = store.watch();
+    let a = watch.key("a");
+    let following = async { futures_util::future::try_join(a.follow(), watch.key("b").follow()).await };
+    let mut following = std::pin::pin!(following);
+    assert!(following.as_mut().now_or_never().is_none());
+    tokio::task::yield_now().await;
+    let items = store.opens();
+    let (left, mut trusting) = following.await.unwrap();
+    items.send(Ok(("a", at(7)))).unwrap();
+    items.send(Ok(("b", at(8)))).unwrap();
+    assert_eq!(shown(&mut trusting).await, at(8));
+    drop(left);
+    let _again = a.follow().now_or_never().unwrap().unwrap();
+    assert_eq!(store.asked(), 0, "the watch is still the one");
+    items.send(Ok(("b", at(9)))).unwrap();
+    assert_eq!(shown(&mut trusting).await, at(9));
+}
+
+/// An absence that says of no version when it was is followed by any.
+#[tokio::test]
+async fn an_absence_without_a_version_hides_nothing() {
+    let store = Store::default();
+    let watch = store.watch();
+    let (items, mut followed) = follow(&store, &watch, ["a"]).await;
+    let gone = Observation::Absent { as_of: None };
+    for seen in [at(5), gone, at(7)] {
+        items.send(Ok(("a", seen.clone()))).unwrap();
+        assert_eq!(shown(&mut followed[0]).await, seen);
+    }
+    items.send(Ok(("a", at(6)))).unwrap();
+    items.send(Ok(("a", at(8)))).unwrap();
+    assert_eq!(shown(&mut followed[0]).await, at(8), "what is older is not shown");
+}
+
 /// What is opened and ends at once ends for all who waited, and is not opened by one after another.
 #[tokio::test]
 async fn one_that_ends_at_once_is_opened_once() {

@@ -144,7 +144,8 @@ impl Member {
 
     #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
     pub(super) fn cost(&mut self, began: Began) -> Result<Cost> {
-        let (cpu, wall) = (self.cpu()? - began.cpu, now().since(began.at));
+        // A thread that has ended takes its time with it.
+        let (cpu, wall) = (self.cpu()?.saturating_sub(began.cpu), now().since(began.at));
         let candidates = self.candidates as f64;
         Ok(Cost {
             candidates: self.candidates,

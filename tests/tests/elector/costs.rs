@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use futures_util::FutureExt as _;
 use leaderelection::{
-    Capabilities, Clock as _, Content, Crowd, ElectionHandle, Expected, LeaderElectionRecord, LeaseTiming,
-    LockError, Observation, ObservationStream, PausedClock, ResourceLock, Swap,
+    Capabilities, Clock, Content, Crowd, ElectionHandle, Expected, LeaderElectionRecord, LeaseTiming,
+    LockError, MonoTime, Observation, ObservationStream, PausedClock, ResourceLock, Swap,
 };
 use leaderelection_conformance::{CallResult, History, Operation, RecordingLock};
 use leaderelection_memory::MemoryLock;
@@ -163,6 +164,71 @@ async fn a_crowd_that_does_not_move_costs_time_and_no_leader() {
     assert!(leadership.is_valid(), "and it is renewed");
 }
 
+/// A clock of the user's, ten days behind the crowd's.
+struct Behind;
+
+const TEN_DAYS: Duration = Duration::from_secs(864_000);
+
+#[async_trait::async_trait]
+impl Clock for Behind {
+    fn mono(&self) -> MonoTime {
+        PausedClock.mono().before(TEN_DAYS)
+    }
+
+    fn wall(&self) -> DateTime<Utc> {
+        PausedClock.wall()
+    }
+
+    async fn sleep_until(&self, deadline: MonoTime) {
+        PausedClock.sleep_until(deadline.after(TEN_DAYS)).await;
+    }
+}
+
+/// What a leader has left is a duration: a crowd has a clock of its own.
+#[tokio::test(start_paused = true)]
+async fn a_leader_by_another_clock_than_the_crowds_waits_for_its_turn() {
+    let crowd = Arc::new(Crowd::with_clock(1, PausedClock));
+    let history = History::new(PausedClock);
+    let lock = Crowded {
+        lock: MemoryLock::new(),
+        crowd: Arc::clone(&crowd),
+        store: Arc::default(),
+    };
+    let lock = RecordingLock::new(lock, "a", history.clone());
+    let handle = candidate(lock, "a")
+        .clock(Behind)
+        .build()
+        .unwrap()
+        .spawn()
+        .unwrap();
+    let leadership = within(s(30), "the lead", handle.leadership()).await.unwrap();
+    let others = async {
+        loop {
+            let call = || async {
+                sleep(Duration::from_millis(450)).await;
+                Ok(())
+            };
+            crowd.one_of(call).await.unwrap();
+        }
+    };
+    tokio::select! {
+        () = others => {}
+        () = sleep(s(60)) => {}
+    }
+    assert!(leadership.is_valid());
+    let waited = history.entries().into_iter().filter_map(|entry| {
+        assert!(
+            !matches!(entry.result, Some(CallResult::Failed { .. })),
+            "{entry:?}"
+        );
+        Some(entry.end?.since(entry.start))
+    });
+    assert!(
+        waited.max().unwrap() > Duration::from_millis(200),
+        "nobody had to wait"
+    );
+}
+
 /// Three hundred elections in one process, at 15 / 10 / 2 s, on a store that serves 25 calls a second: it can keep some of them. Those
 /// that lead go on, as who leads is let in first; among those who only ask they would lose their leases again and again.
 #[tokio::test(start_paused = true)]
@@ -184,14 +250,15 @@ async fn where_there_is_too_little_of_everything_what_is_held_is_kept() {
     sleep(s(600)).await;
     let leading = handles.iter().filter(|handle| handle.is_leader()).count();
     assert!(leading > 45, "{leading} of 300 lead");
-    // Whoever has lost a lease here has given the lock back, or has it another time by now.
-    for lock in locks {
+    // Nobody has lost a lease: who has ever led leads, by his first write.
+    for (lock, handle) in locks.iter().zip(&handles) {
         if let Observation::Present {
             content: Content::Record(record),
             ..
         } = lock.get().await.unwrap()
         {
             assert_eq!((&*record.holder_identity, record.leader_transitions), ("a", 0));
+            assert!(handle.is_leader(), "a lease was lost");
         }
     }
 }

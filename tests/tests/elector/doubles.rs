@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use futures_util::future::{BoxFuture, ready};
 use leaderelection::{
     Capabilities, Ended, Event, Expected, LeaderElectionRecord, LockError, LockErrorKind, MockResourceLock,
     Observation, ObservationStream, Operation, ResourceLock, Swap, Version,
@@ -100,6 +101,92 @@ async fn no_failure_of_a_lock_ends_an_election() {
         // Every P, with the spread of polling; a watch that panics every P.
         assert!((20..=31).contains(&gets), "{kind}: {gets} reads in 60 s");
         assert!((20..=31).contains(&watches), "{kind}: {watches} watches in 60 s");
+        handle.shutdown().await.unwrap();
+    }
+}
+
+/// Written by hand: it panics where it is called, and not where what it returns is waited for.
+struct Sudden(Operation);
+
+impl Sudden {
+    fn may(&self, operation: Operation) {
+        assert!(self.0 != operation, "no {operation} at all");
+    }
+}
+
+impl ResourceLock for Sudden {
+    fn get<'s, 'f>(&'s self) -> BoxFuture<'f, Result<Observation, LockError>>
+    where
+        's: 'f,
+        Self: 'f,
+    {
+        self.may(Operation::Get);
+        Box::pin(ready(Ok(Observation::Absent { as_of: None })))
+    }
+
+    fn compare_and_swap<'s, 'r, 'f>(
+        &'s self,
+        _expected: Expected,
+        _record: &'r LeaderElectionRecord,
+    ) -> BoxFuture<'f, Result<Swap, LockError>>
+    where
+        's: 'f,
+        'r: 'f,
+        Self: 'f,
+    {
+        self.may(Operation::CompareAndSwap);
+        Box::pin(ready(Err(LockError::new(LockErrorKind::Denied, "no"))))
+    }
+
+    fn watch<'s, 'f>(&'s self) -> BoxFuture<'f, Result<Option<ObservationStream>, LockError>>
+    where
+        's: 'f,
+        Self: 'f,
+    {
+        self.may(Operation::Watch);
+        Box::pin(ready(Ok(None)))
+    }
+
+    fn describe(&self) -> String {
+        "sudden://lock".to_owned()
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities::LEAST.with_watch()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lock_that_panics_before_it_returns_a_future_is_a_lock_that_failed() {
+    for operation in [Operation::Get, Operation::CompareAndSwap, Operation::Watch] {
+        let handle = candidate(Sudden(operation), "a")
+            .build()
+            .unwrap()
+            .spawn()
+            .unwrap();
+        let mut events = handle.events();
+        let mut told = 0;
+        while told < 3 {
+            let event = tokio::select! {
+                event = events.recv() => event.unwrap(),
+                () = sleep(s(60)) => panic!("{operation}: told {told} times"),
+            };
+            if let Event::CallFailed {
+                operation: failed,
+                error,
+                ..
+            } = event
+                && failed == operation
+            {
+                assert!(
+                    error
+                        .to_string()
+                        .contains(&format!("the lock panicked: no {operation} at all")),
+                    "{error}"
+                );
+                told += 1;
+            }
+        }
         handle.shutdown().await.unwrap();
     }
 }

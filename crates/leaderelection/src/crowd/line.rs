@@ -5,7 +5,17 @@ use std::mem::ManuallyDrop;
 
 use tokio::sync::oneshot;
 
-use super::{Crowd, Urgency};
+use super::Crowd;
+use crate::moment::MonoTime;
+
+/// Who is let in first, by the crowd's clock, and among equals who came first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Rank {
+    /// Who holds a lease, which is over then.
+    Holds(MonoTime),
+    Wants,
+    Asks,
+}
 
 #[derive(Debug, Default)]
 pub(super) struct Line {
@@ -19,7 +29,7 @@ pub(super) struct Line {
 }
 
 /// Where somebody stands.
-pub(super) type Turn = (Urgency, u64);
+pub(super) type Turn = (Rank, u64);
 
 impl Line {
     #[cfg(test)]
@@ -34,10 +44,10 @@ impl Line {
         room
     }
 
-    pub(super) fn stand(&mut self, urgency: Urgency) -> (Turn, oneshot::Receiver<()>) {
+    pub(super) fn stand(&mut self, rank: Rank) -> (Turn, oneshot::Receiver<()>) {
         let (sender, receiver) = oneshot::channel();
         self.came += 1;
-        let turn = (urgency, self.came);
+        let turn = (rank, self.came);
         self.waiting.insert(turn, sender);
         (turn, receiver)
     }
@@ -55,8 +65,8 @@ impl Line {
 }
 
 /// Waits for a place. Dropped before, it leaves the line.
-pub(super) async fn turn(crowd: &Crowd, urgency: Urgency) -> Place<'_> {
-    let (turn, receiver) = crowd.stand(urgency);
+pub(super) async fn turn(crowd: &Crowd, rank: Rank) -> Place<'_> {
+    let (turn, receiver) = crowd.stand(rank);
     let waiting = Waiting { crowd, turn };
     let _ = receiver.await;
     let waiting = ManuallyDrop::new(waiting);
@@ -93,8 +103,8 @@ impl<'a> Place<'a> {
         }
     }
 
-    /// Lets the next one in, and goes on beside: but only as many as there are places.
-    pub(super) fn give_up(&mut self) {
+    /// Lets the next one in, and goes on beside: but only as many as there are places. Tells whether that is so.
+    pub(super) fn give_up(&mut self) -> bool {
         let mut state = self.crowd.state();
         let at_once = state.places.now();
         if state.line.beside < at_once && !self.given_up {
@@ -103,6 +113,7 @@ impl<'a> Place<'a> {
             state.line.under_way -= 1;
             state.line.serve(at_once);
         }
+        self.given_up
     }
 }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use self::line::{Line, Place, Turn};
+use self::line::{Line, Place, Rank, Turn};
 use self::places::Places;
 use crate::clock::{Clock, SystemClock};
 use crate::lock::{LockError, LockErrorKind};
@@ -27,15 +27,15 @@ pub(crate) struct Caller {
     pub(crate) urgency: Urgency,
 }
 
-/// Who is let in first, and among equals who came first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+/// Who is let in first. Nothing here is a moment: the elector's clock may be another than the crowd's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Urgency {
-    /// Who holds a lease, which is lost if the call comes later than that.
-    Holds(MonoTime),
-    /// Who wants to hold something, since then.
-    Wants(MonoTime),
-    /// Who only asks, since then.
-    Asks(MonoTime),
+    /// Who holds a lease, which is lost if the call comes later than so long from now.
+    Holds(Duration),
+    /// Who wants to hold something.
+    Wants,
+    /// Who only asks.
+    Asks,
 }
 
 tokio::task_local! {
@@ -59,12 +59,12 @@ pub(crate) fn called_by<F: Future>(caller: Caller, call: F) -> impl Future<Outpu
 ///
 /// How many are under way follows what comes of it. Where calls wait for more than a tenth of the elector's attempt timeout, half a second
 /// of the usual five, it is counted for as long how long they take, and then four times as many are tried. That stays where they take less
-/// than twice as long then, as with a store that is far away, and else goes back, as where the processor is what there is too little of.
-/// A call that takes more than that tenth gives its place up, but no more than as many as there are places: one of several stores that hangs
+/// than twice as long then, as with a store that is far away, and else goes back, as where the processor is what there is too little of,
+/// or where what is too much for a store is refused. A call that takes more than that tenth gives its place up, but no more than as many as there are places: one of several stores that hangs
 /// then costs memory and connections, and nobody his turn.
 ///
 /// Only for what an elector waits for, a read or a swap, and in the elector's own task, or how urgent the call is and how long it may take
-/// is not known: it only asks then, and has five seconds. All its electors have its clock, the machine's.
+/// is not known: it only asks then, and has five seconds. It has the machine's clock, whatever that of its electors is.
 pub struct Crowd {
     state: Mutex<State>,
     clock: Box<dyn Clock>,
@@ -105,23 +105,28 @@ impl Crowd {
         let came = self.clock.mono();
         let caller = CALLER.try_with(|caller| *caller).unwrap_or(Caller {
             may_take: USUALLY,
-            urgency: Urgency::Asks(came),
+            urgency: Urgency::Asks,
         });
         let (mut place, began, had_waited) = match self.enter() {
             Some(place) => (place, came, false),
             None => (self.wait(caller, came).await?, self.clock.mono(), true),
         };
         let mut call = Box::pin(call());
-        let answer = tokio::select! {
-            biased;
-            answer = &mut call => answer,
-            () = self.clock.sleep_until(began.after(caller.may_take / 10)) => {
-                place.give_up();
-                call.await
+        let mut gives_up = began;
+        let answer = loop {
+            gives_up = gives_up.after(caller.may_take / 10);
+            tokio::select! {
+                biased;
+                answer = &mut call => break answer,
+                () = self.clock.sleep_until(gives_up) => {}
+            }
+            // Where too many are beside already, he tries again.
+            if place.give_up() {
+                break call.await;
             }
         };
         let now = self.clock.mono();
-        self.change(|places| places.answered(now, began, had_waited));
+        self.change(|places| places.ended(now, began, had_waited, answer.is_ok()));
         answer
     }
 
@@ -133,10 +138,10 @@ impl Crowd {
     }
 
     /// Who stands there is let in at once if there is room by now.
-    fn stand(&self, urgency: Urgency) -> (Turn, oneshot::Receiver<()>) {
+    fn stand(&self, rank: Rank) -> (Turn, oneshot::Receiver<()>) {
         let mut state = self.state();
         let at_once = state.places.now();
-        let stands = state.line.stand(urgency);
+        let stands = state.line.stand(rank);
         state.line.serve(at_once);
         stands
     }
@@ -144,10 +149,15 @@ impl Crowd {
     async fn wait(&self, caller: Caller, came: MonoTime) -> Result<Place<'_>, LockError> {
         let long = caller.may_take / 10;
         let mut too_long = came.after(caller.may_take / 5 * 3);
-        if let Urgency::Holds(until) = caller.urgency {
+        let rank = match caller.urgency {
+            Urgency::Holds(left) => Rank::Holds(came.after(left)),
+            Urgency::Wants => Rank::Wants,
+            Urgency::Asks => Rank::Asks,
+        };
+        if let Rank::Holds(until) = rank {
             too_long = too_long.min(until);
         }
-        let mut turn = pin!(line::turn(self, caller.urgency));
+        let mut turn = pin!(line::turn(self, rank));
         let mut looks = came.after(long);
         loop {
             tokio::select! {

@@ -14,6 +14,10 @@ const LONGER: u32 = 2;
 /// And it is seen at once if half of so many have taken at most so many quarters as long.
 const NO_LONGER: u32 = 5;
 
+/// A call that failed counts as one that took so many times as long as calls took before: where a store refuses what is too much for it,
+/// it does so in no time, and more have not helped.
+const FAILED: u32 = 8;
+
 /// Nothing is answered if nothing was for so many times of what a call waits until it says so.
 const MUTE: u32 = 4;
 
@@ -39,8 +43,9 @@ pub(super) struct Places {
     /// More are not tried before; and after the next time in vain for so many times that.
     rests_until: MonoTime,
     rests: u32,
-    /// When a call has waited for long.
+    /// When a call has waited for long, and when one has ended.
     waited: MonoTime,
+    ended: MonoTime,
     /// Fewer are tried after so many such times since then.
     keeps: u32,
     kept_since: MonoTime,
@@ -75,6 +80,7 @@ impl Places {
             rests_until: MonoTime::PAST,
             rests: RESTS,
             waited: MonoTime::PAST,
+            ended: MonoTime::PAST,
             keeps: KEEPS,
             kept_since: MonoTime::PAST,
         }
@@ -91,8 +97,19 @@ impl Places {
             (self.rests, self.rests_until) = (RESTS, MonoTime::PAST);
         }
         self.waited = now;
+        if long < self.long {
+            // The least patient counts, where electors have different durations.
+            self.long = long;
+            self.rests_until = self.rests_until.min(now.after(long.saturating_mul(self.rests)));
+        }
         let lasts = now.since(self.since);
         match self.phase {
+            // While it rests, too, a store may fall silent.
+            Phase::Calm
+                if now < self.rests_until && now.since(self.since.max(self.ended)) >= self.long * MUTE =>
+            {
+                self.a_few_more(self.now, now);
+            }
             Phase::Calm if now >= self.rests_until => {
                 self.long = long;
                 self.begin(Phase::Before, now);
@@ -111,12 +128,21 @@ impl Places {
         }
     }
 
-    /// A call that began then has ended, in whatever way; and whether it had waited for a place. One that found a place at once says
-    /// nothing of how it is when there are many.
-    pub(super) fn answered(&mut self, now: MonoTime, began: MonoTime, had_waited: bool) {
+    /// A call that began then has ended; whether it had waited for a place, and succeeded. One that found a place at once says nothing of
+    /// how it is when there are many.
+    pub(super) fn ended(&mut self, now: MonoTime, began: MonoTime, had_waited: bool, well: bool) {
+        self.ended = now;
         if had_waited && began >= self.since {
-            self.answered = self.answered.saturating_add(1);
-            self.took = self.took.saturating_add(now.since(began));
+            let counts_as = match self.phase {
+                _ if well => Some(now.since(began)),
+                Phase::Trying { before } => Some(before.saturating_mul(FAILED)),
+                // Of how long calls take, one that failed says nothing.
+                _ => None,
+            };
+            if let Some(took) = counts_as {
+                self.answered = self.answered.saturating_add(1);
+                self.took = self.took.saturating_add(took);
+            }
         }
         match self.phase {
             Phase::Trying { .. } => self.judge(now),

@@ -79,7 +79,7 @@ async fn and_sooner_where_the_call_may_take_less() {
     let began = PausedClock.mono();
     let caller = Caller {
         may_take: ms(500),
-        urgency: Urgency::Asks(began),
+        urgency: Urgency::Asks,
     };
     called_by(caller, crowd.one_of(ready)).await.unwrap();
     assert_eq!(PausedClock.mono().since(began), ms(250));
@@ -89,18 +89,16 @@ async fn and_sooner_where_the_call_may_take_less() {
 #[tokio::test(start_paused = true)]
 async fn who_leads_goes_first_and_who_only_asks_last() {
     let (crowd, store) = (crowd(1), Store::new(None, ms(1)));
-    let now = PausedClock.mono();
-    let [soon, later] = [1, 2].map(|seconds| now.after(Duration::from_secs(seconds)));
-    let order = [
-        Urgency::Holds(soon),
-        Urgency::Holds(later),
-        Urgency::Wants(now),
-        Urgency::Wants(soon),
-        Urgency::Asks(now),
-        Urgency::Asks(soon),
+    let come = [
+        ("asks first", Urgency::Asks),
+        ("asks second", Urgency::Asks),
+        ("wants first", Urgency::Wants),
+        ("wants second", Urgency::Wants),
+        ("holds until later", Urgency::Holds(ms(2000))),
+        ("holds until soon", Urgency::Holds(ms(1000))),
     ];
     let (answered, taken) = (Mutex::new(Vec::new()), crowd.enter().unwrap());
-    let calls = order.iter().rev().map(|&urgency| {
+    let calls = come.map(|(who, urgency)| {
         let (crowd, store, answered) = (&crowd, &store, &answered);
         let caller = Caller {
             may_take: USUALLY,
@@ -108,7 +106,7 @@ async fn who_leads_goes_first_and_who_only_asks_last() {
         };
         async move {
             called_by(caller, crowd.one_of(|| store.serve())).await.unwrap();
-            answered.lock().unwrap().push(urgency);
+            answered.lock().unwrap().push(who);
         }
     });
     let leaves = async {
@@ -116,6 +114,14 @@ async fn who_leads_goes_first_and_who_only_asks_last() {
         drop(taken);
     };
     tokio::join!(join_all(calls), leaves);
+    let order = [
+        "holds until soon",
+        "holds until later",
+        "wants first",
+        "wants second",
+        "asks first",
+        "asks second",
+    ];
     assert_eq!(*answered.lock().unwrap(), order);
 }
 
@@ -141,7 +147,7 @@ async fn who_goes_away_leaves_his_place_to_the_next() {
 async fn who_is_let_in_as_he_goes_gives_back_no_place_of_others() {
     let crowd = crowd(1);
     let taken = crowd.enter().unwrap();
-    let mut going = Box::pin(line::turn(&crowd, Urgency::Asks(PausedClock.mono())));
+    let mut going = Box::pin(line::turn(&crowd, Rank::Asks));
     assert!((&mut going).now_or_never().is_none());
     drop(taken);
     let others = crowd.enter();
@@ -153,6 +159,7 @@ async fn who_is_let_in_as_he_goes_gives_back_no_place_of_others() {
 /// A store far away, or that has only so many hands.
 struct Store {
     hands: Option<Semaphore>,
+    refuses: bool,
     takes: Duration,
     under_way: AtomicUsize,
     most: AtomicUsize,
@@ -162,13 +169,30 @@ impl Store {
     fn new(hands: Option<usize>, takes: Duration) -> Arc<Self> {
         Arc::new(Self {
             hands: hands.map(Semaphore::new),
+            refuses: false,
             takes,
             under_way: AtomicUsize::new(0),
             most: AtomicUsize::new(0),
         })
     }
 
+    /// Who finds no hand free is refused.
+    fn refusing(hands: usize, takes: Duration) -> Arc<Self> {
+        let store = Self::new(Some(hands), takes);
+        let mut store = Arc::into_inner(store).unwrap();
+        store.refuses = true;
+        Arc::new(store)
+    }
+
     async fn serve(&self) -> Result<(), LockError> {
+        if self.refuses
+            && self
+                .hands
+                .as_ref()
+                .is_some_and(|hands| hands.available_permits() == 0)
+        {
+            return Err(LockError::new(LockErrorKind::Unavailable, "too many requests"));
+        }
         let under_way = self.under_way.fetch_add(1, Ordering::Relaxed) + 1;
         self.most.fetch_max(under_way, Ordering::Relaxed);
         let hand = match &self.hands {
@@ -219,7 +243,7 @@ async fn renew(elections: usize, lasts: Duration, crowd: &Arc<Crowd>, store: &Ar
                 }
                 let caller = Caller {
                     may_take: USUALLY,
-                    urgency: Urgency::Holds(succeeded.after(ms(10_000))),
+                    urgency: Urgency::Holds(succeeded.after(ms(10_000)).since(sent)),
                 };
                 if called_by(caller, crowd.one_of(|| store.serve())).await.is_ok() {
                     let took = PausedClock.mono().since(succeeded);
@@ -263,6 +287,92 @@ async fn nor_one_that_is_slow_as_well() {
     let trials = places.iter().filter(|&&places| places > AT_ONCE).count();
     assert!(trials * 2 < places.len(), "{trials} of {}", places.len());
     assert!(store.most() <= AT_ONCE * 8, "{}", store.most());
+}
+
+/// It answers eight in a tenth of a second, and refuses in no time whoever comes beside: then more at once only have more refused.
+#[tokio::test(start_paused = true)]
+async fn nor_one_that_refuses_what_is_too_much() {
+    let crowd = Arc::new(crowd(AT_ONCE));
+    let store = Store::refusing(AT_ONCE, ms(100));
+    let lasts = ms(120_000);
+    let (longest, places) = tokio::join!(renew(200, lasts, &crowd, &store), places(&crowd, lasts));
+    assert!(longest.ever < ms(9000), "{longest:?}");
+    assert_eq!(places.iter().max(), Some(&(AT_ONCE * 4)), "it was tried");
+    let trials = places.iter().filter(|&&places| places > AT_ONCE).count();
+    assert!(trials * 4 < places.len(), "{trials} of {}", places.len());
+}
+
+/// While more are not tried, as that was in vain, a store may fall silent: then it is asked by a few more all the same.
+#[tokio::test(start_paused = true)]
+async fn a_rest_does_not_last_when_nothing_is_answered() {
+    let (crowd, store) = (Arc::new(crowd(AT_ONCE)), Store::new(Some(4), ms(4)));
+    let hangs = async {
+        sleep(ms(60_000)).await;
+        // It rests for minutes by now, or is about to.
+        while crowd.state().places.now() > AT_ONCE {
+            sleep(ms(10)).await;
+        }
+        let _hands = store.hands.as_ref().unwrap().acquire_many(4).await.unwrap();
+        store.most();
+        sleep(ms(4_000)).await;
+        store.most()
+    };
+    let (_, most) = tokio::join!(renew(4000, ms(70_000), &crowd, &store), hangs);
+    assert!(most > AT_ONCE * 2, "{most}: no more were let in");
+}
+
+/// Those who had to keep their places, as too many were beside, give them up when these have gone.
+#[tokio::test(start_paused = true)]
+async fn who_could_not_give_his_place_up_does_later() {
+    let crowd = crowd(1);
+    let takes = |time: u64| {
+        crowd.one_of(move || async move {
+            sleep(ms(time)).await;
+            Ok(())
+        })
+    };
+    let began = PausedClock.mono();
+    // The first gives up after 0.5 s, and is beside until 1.2 s; the second would give up at 1 s, and can at 1.5 s.
+    let third = async {
+        sleep(ms(1)).await;
+        crowd.one_of(ready).await.unwrap();
+        PausedClock.mono().since(began)
+    };
+    let (first, second, third) = tokio::join!(takes(1_200), takes(4_000), third);
+    first.and(second).unwrap();
+    assert_eq!(third, ms(1_500));
+}
+
+/// The least patient counts: others of the same client may wait for minutes.
+#[tokio::test(start_paused = true)]
+async fn more_are_tried_as_soon_as_the_least_patient_needs_it() {
+    let (crowd, store) = (Arc::new(crowd(AT_ONCE)), Store::new(None, ms(400)));
+    let patient = Caller {
+        may_take: Duration::from_secs(900),
+        urgency: Urgency::Asks,
+    };
+    let began = PausedClock.mono();
+    let mut all = JoinSet::new();
+    for _ in 0..AT_ONCE * 400 {
+        let (crowd, store) = (Arc::clone(&crowd), Arc::clone(&store));
+        all.spawn(async move {
+            called_by(patient, crowd.one_of(|| store.serve())).await.unwrap();
+        });
+    }
+    // They say after a minute and a half that they wait for long, and would count for as long.
+    let more = async {
+        while crowd.state().places.now() == AT_ONCE {
+            sleep(ms(10)).await;
+        }
+        PausedClock.mono().since(began)
+    };
+    let impatient = async {
+        sleep(ms(91_000)).await;
+        // He stands behind all of them.
+        crowd.one_of(ready).await.unwrap_err();
+    };
+    let (more, ()) = tokio::join!(more, impatient);
+    assert!(more > ms(90_000) && more < ms(93_000), "{more:?}");
 }
 
 /// When nothing is answered more are let in, and when something is it is as before.

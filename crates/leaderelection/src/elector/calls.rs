@@ -67,19 +67,16 @@ impl Calls {
 
     pub(super) fn get(&mut self, read: Read, term: Option<&Term>) {
         // A term that is over keeps nothing.
-        let urgency = term
-            .filter(|term| term.left(read.sent).is_some())
-            .map_or(Urgency::Asks(read.sent), |term| {
-                Urgency::Holds(term.valid_until())
-            });
+        let left = term.and_then(|term| term.left(read.sent));
+        let urgency = left.map_or(Urgency::Asks, Urgency::Holds);
         let caller = self.caller(urgency);
-        let (lock, clock) = (Arc::clone(&self.lock), Arc::clone(self.shared.clock()));
+        let (lock, shared) = (Arc::clone(&self.lock), Arc::clone(&self.shared));
         let until = read.sent.after(caller.may_take);
         self.wait_for(async move {
             let result = tokio::select! {
                 biased;
-                result = caught(called_by(caller, lock.get())) => result,
-                () = clock.sleep_until(until) => Err(unanswered(&*lock)),
+                result = caught(called_by(caller, async { lock.get().await })) => result,
+                () = shared.clock().sleep_until(until) => Err(unanswered(&shared)),
             };
             Answer::Get(read, result)
         });
@@ -88,36 +85,33 @@ impl Calls {
     /// The swap is waited for until its success could bring nothing any more. That it has not been answered is told when the next
     /// one is due.
     pub(super) fn swap(&mut self, attempt: Attempt, term: Option<Arc<Term>>) {
-        let (lock, clock, shared) = (
-            Arc::clone(&self.lock),
-            Arc::clone(self.shared.clock()),
-            Arc::clone(&self.shared),
-        );
-        let until = attempt.sent.after(self.config.timing.renew_deadline());
+        let (lock, shared) = (Arc::clone(&self.lock), Arc::clone(&self.shared));
+        let timing = &self.config.timing;
+        let until = attempt.sent.after(timing.renew_deadline());
         let caller = self.caller(match (attempt.purpose, &term) {
-            (Purpose::Acquire | Purpose::Claim, _) => Urgency::Wants(attempt.sent),
-            (Purpose::Renew, Some(term)) => Urgency::Holds(term.valid_until()),
+            (Purpose::Acquire | Purpose::Claim, _) => Urgency::Wants,
+            (Purpose::Renew, Some(term)) => Urgency::Holds(term.valid_until().since(attempt.sent)),
             // As one that was renewed a retry period ago, whose term is not known here: it is over, or is none yet.
-            _ => Urgency::Holds(until.before(self.config.timing.retry_period())),
+            _ => Urgency::Holds(timing.renew_deadline().saturating_sub(timing.retry_period())),
         });
         let patience = attempt.sent.after(caller.may_take);
         self.wait_for(async move {
-            let record = Arc::clone(&attempt.record);
-            let swap = lock.compare_and_swap(attempt.expected, &record);
+            let (expected, record) = (attempt.expected, Arc::clone(&attempt.record));
+            let swap = async { lock.compare_and_swap(expected, &record).await };
             let mut call = pin!(caught(called_by(caller, swap)));
             let in_time = tokio::select! {
                 biased;
                 result = &mut call => Some(result),
-                () = clock.sleep_until(patience) => None,
+                () = shared.clock().sleep_until(patience) => None,
             };
             let result = match in_time {
                 Some(result) => result,
                 None => {
-                    shared.unanswered(&*lock, &attempt, term.as_deref());
+                    shared.unanswered(&attempt, term.as_deref());
                     tokio::select! {
                         biased;
                         result = &mut call => result,
-                        () = clock.sleep_until(until) => Err(unanswered(&*lock)),
+                        () = shared.clock().sleep_until(until) => Err(unanswered(&shared)),
                     }
                 }
             };
@@ -134,15 +128,15 @@ impl Calls {
 
     /// A watch that is being opened.
     pub(super) fn open_watch(&self) -> Watch {
-        let (lock, clock) = (Arc::clone(&self.lock), Arc::clone(self.shared.clock()));
-        let now = clock.mono();
-        let caller = self.caller(Urgency::Asks(now));
+        let (lock, shared) = (Arc::clone(&self.lock), Arc::clone(&self.shared));
+        let now = shared.clock().mono();
+        let caller = self.caller(Urgency::Asks);
         let until = now.after(caller.may_take);
         let opening = Box::pin(async move {
             tokio::select! {
                 biased;
-                result = caught(called_by(caller, lock.watch())) => result,
-                () = clock.sleep_until(until) => Err(unanswered(&*lock)),
+                result = caught(called_by(caller, async { lock.watch().await })) => result,
+                () = shared.clock().sleep_until(until) => Err(unanswered(&shared)),
             }
         });
         Watch::Opening(now, opening)
@@ -164,9 +158,9 @@ pub(super) fn panicked(panic: &(dyn Any + Send)) -> LockError {
     )
 }
 
-fn unanswered(lock: &dyn ResourceLock) -> LockError {
+fn unanswered(shared: &Shared) -> LockError {
     LockError::new(
         LockErrorKind::Ambiguous,
-        format!("{} did not answer in time", lock.describe()),
+        format!("{} did not answer in time", shared.lock_name()),
     )
 }

@@ -4,7 +4,7 @@
 //!    lock.get / compare_and_swap / watch                     commands
 //!         |  results, with the read or attempt                  |
 //!         v                                                     v
-//!    select! --- handle(now, Input) ---> Election --- poll() ---> Get, Cas, RestartWatch: calls, made after `now`
+//!    waking  --- handle(now, Input) ---> Election --- poll() ---> Get, Cas, RestartWatch: calls, made after `now`
 //!         ^                                                       Term, Event:            shared
 //!         `---------------------- WaitUntil ----------------------'
 //! ```

@@ -20,7 +20,7 @@ use super::watched::Watched;
 use crate::clock::Clock;
 use crate::election::{Attempt, ElectionEvent};
 use crate::identity::FencingToken;
-use crate::lock::{LockError, LockErrorKind, ResourceLock};
+use crate::lock::{LockError, LockErrorKind};
 use crate::moment::MonoTime;
 
 pub(super) struct Shared {
@@ -195,11 +195,16 @@ impl Shared {
         self.tell(Event::Stopped { token, end });
     }
 
+    /// What the lock calls itself.
+    pub(super) fn lock_name(&self) -> &str {
+        self.telemetry.lock_name()
+    }
+
     /// A swap has had no answer when the next one is due. It may still have one.
-    pub(super) fn unanswered(&self, lock: &dyn ResourceLock, attempt: &Attempt, term: Option<&Term>) {
+    pub(super) fn unanswered(&self, attempt: &Attempt, term: Option<&Term>) {
         let error = LockError::new(
             LockErrorKind::Ambiguous,
-            format!("{} has not answered yet", lock.describe()),
+            format!("{} has not answered yet", self.lock_name()),
         );
         let now = self.clock.mono();
         let failure = Failure {

@@ -37,6 +37,11 @@ impl Telemetry {
         }
     }
 
+    /// As the lock described itself when the election began.
+    pub(super) fn lock_name(&self) -> &str {
+        &self.lock
+    }
+
     /// Something happened; the answer is what there is to say of the durations since.
     pub(super) fn tell(&self, now: MonoTime, event: &Event) -> Option<TimingAdvice> {
         lock(&self.story).tell(&self.lock, now, event);

@@ -354,8 +354,10 @@ impl Move {
         call: impl Future<Output = Result<T, LockError>>,
     ) -> Result<T, LockError> {
         let may_take = self.candidacy.timing().attempt_timeout();
-        let urgency = Urgency::Wants(self.candidacy.clock.mono());
-        let caller = Caller { may_take, urgency };
+        let caller = Caller {
+            may_take,
+            urgency: Urgency::Wants,
+        };
         tokio::select! {
             biased;
             answer = called_by(caller, call) => answer,

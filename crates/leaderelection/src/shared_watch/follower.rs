@@ -66,8 +66,9 @@ impl<K: Ord + Clone> Stream for Follower<K> {
 
 impl<K: Ord + Clone> Drop for Follower<K> {
     fn drop(&mut self) {
-        self.shown = None;
-        if self.feed.leave(&self.key) {
+        let unseen = |newest: &Reader<Shown>| newest.has_new(|shown| matches!(shown, Shown::State(_)));
+        let silent = !self.shown.take().as_ref().is_some_and(unseen);
+        if self.feed.leave(&self.key) && silent {
             self.left.store(self.feed.number, Ordering::Relaxed);
         }
     }

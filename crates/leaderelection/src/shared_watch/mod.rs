@@ -29,7 +29,8 @@ pub type KeyedStream<K> = BoxStream<'static, Result<(K, Observation), LockError>
 /// The first lock that [follows](WatchedKey::follow) its key opens the watch, and the last one that has gone closes it. Whoever comes
 /// while it is being opened waits for the same; who gives up waiting gives up for all, so that the least patient sets the limit. When
 /// the watch ends, it ends for all, with the same error, and the next who follows opens the next one. So it does where a lock has left it
-/// and comes again, as elections do whose watch has kept silent about what a read then showed (SAFETY 20).
+/// and comes again, as elections do whose watch has kept silent about what a read then showed (SAFETY 20), but for one who had something
+/// left to look at.
 ///
 /// Of a key the newest state is kept for who has not looked yet, and nothing of a key that nobody follows. It is received by a task on
 /// the runtime of who opened it.
@@ -226,7 +227,9 @@ impl<K: Ord + Clone> Feed<K> {
     fn show(&self, key: &K, observation: Observation) {
         if let Some(newest) = lock(&self.state).followed.get(key) {
             newest.replace_unless(Shown::State(observation), |last, next| match (last, next) {
-                (Shown::State(last), Shown::State(next)) => version(next) < version(last),
+                (Shown::State(last), Shown::State(next)) => {
+                    version(last).is_some_and(|last| version(next).is_some_and(|next| next < last))
+                }
                 _ => false,
             });
         }
@@ -268,11 +271,11 @@ impl<K: Ord + Clone> Feed<K> {
     }
 }
 
-/// An absence without a version is newer than nothing, and nothing is older than it.
+/// An absence may have none; then nobody knows whether it is older.
 fn version(observation: &Observation) -> Option<Version> {
     match observation {
         Observation::Present { version, .. } => Some(*version),
-        Observation::Absent { as_of } => as_of.or(Some(Version::new(u64::MAX))),
+        Observation::Absent { as_of } => *as_of,
     }
 }
 

@@ -103,6 +103,12 @@ impl<T: Clone> Reader<T> {
         Poll::Pending
     }
 
+    /// Whether there is something that this reader has not seen, and that is such.
+    pub(super) fn has_new(&self, such: impl FnOnce(&T) -> bool) -> bool {
+        let state = self.newest.state();
+        state.changes != self.seen && such(&state.value)
+    }
+
     /// What is there is new once more.
     pub(super) fn look_again(&mut self) {
         self.seen = NOTHING;
