@@ -75,7 +75,7 @@ impl Calls {
         self.wait_for(async move {
             let result = tokio::select! {
                 biased;
-                result = caught(called_by(caller, async { lock.get().await })) => result,
+                result = caught(called_by(caller, lock.get())) => result,
                 () = shared.clock().sleep_until(until) => Err(unanswered(&shared)),
             };
             Answer::Get(read, result)
@@ -96,8 +96,8 @@ impl Calls {
         });
         let patience = attempt.sent.after(caller.may_take);
         self.wait_for(async move {
-            let (expected, record) = (attempt.expected, Arc::clone(&attempt.record));
-            let swap = async { lock.compare_and_swap(expected, &record).await };
+            let record = Arc::clone(&attempt.record);
+            let swap = lock.compare_and_swap(attempt.expected, &record);
             let mut call = pin!(caught(called_by(caller, swap)));
             let in_time = tokio::select! {
                 biased;
@@ -135,7 +135,7 @@ impl Calls {
         let opening = Box::pin(async move {
             tokio::select! {
                 biased;
-                result = caught(called_by(caller, async { lock.watch().await })) => result,
+                result = caught(called_by(caller, lock.watch())) => result,
                 () = shared.clock().sleep_until(until) => Err(unanswered(&shared)),
             }
         });
