@@ -114,7 +114,8 @@ impl Crowd {
         let mut call = Box::pin(call());
         let mut gives_up = began;
         let answer = loop {
-            gives_up = gives_up.after(caller.may_take / 10);
+            // Time passes between two tries, however little the call may take.
+            gives_up = gives_up.after((caller.may_take / 10).max(Duration::from_millis(1)));
             tokio::select! {
                 biased;
                 answer = &mut call => break answer,
