@@ -60,8 +60,8 @@ pub(crate) fn called_by<F: Future>(caller: Caller, call: F) -> impl Future<Outpu
 /// How many are under way follows what comes of it. Where calls wait for more than a tenth of the elector's attempt timeout, half a second
 /// of the usual five, it is counted for as long how long they take, and then four times as many are tried. That stays where they take less
 /// than twice as long then, as with a store that is far away, and else goes back, as where the processor is what there is too little of,
-/// or where what is too much for a store is refused. A call that takes more than that tenth gives its place up, but no more than as many as there are places: one of several stores that hangs
-/// then costs memory and connections, and nobody his turn.
+/// or where what is too much for a store is refused. A call that takes more than that tenth gives its place up, but no more than as many
+/// as there are places: one of several stores that hangs then costs memory and connections, and nobody his turn.
 ///
 /// Only for what an elector waits for, a read or a swap, and in the elector's own task, or how urgent the call is and how long it may take
 /// is not known: it only asks then, and has five seconds. It has the machine's clock, whatever that of its electors is.

@@ -308,7 +308,7 @@ async fn a_rest_does_not_last_when_nothing_is_answered() {
     let (crowd, store) = (Arc::new(crowd(AT_ONCE)), Store::new(Some(4), ms(4)));
     let hangs = async {
         sleep(ms(60_000)).await;
-        // It rests for minutes by now, or is about to.
+        // It has been tried in vain often enough to rest for long.
         while crowd.state().places.now() > AT_ONCE {
             sleep(ms(10)).await;
         }
